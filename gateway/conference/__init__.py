@@ -1,0 +1,1 @@
+"""The conference itself: focus, participants, roster, policy. Pure."""

@@ -1,0 +1,1 @@
+"""What a dialled address means. Pure."""

@@ -1,0 +1,1 @@
+"""The media plane: ends, mixes and re-roots the legacy legs' media."""

@@ -1,0 +1,350 @@
+"""The small interfaces in the middle.
+
+A bridge is everything that one foreign protocol needs: it depends on this module (and on
+`address`, `sdp`, `errors`, `drive`) and on nothing else of the gateway; no two bridges know each
+other. The media plane hides behind `MediaPlane` in the same way: everything that crosses is a
+frozen value, so that it can run in another process.
+
+Everything here runs on one event loop. Methods that are not `async` never block and never call
+back into their caller before they return.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NewType, Protocol
+
+from gateway.address import Address
+from gateway.errors import Reason
+
+RoomName = NewType("RoomName", str)
+
+ParticipantId = NewType("ParticipantId", str)
+"""Names one participant, its leg, its tree and its node; it starts every log line about them."""
+
+SEAT = ParticipantId("seat")
+"""The gateway's own node in each forest: leaf of browsers' trees, root of legacy ones."""
+
+
+class Kind(StrEnum):
+    """How a participant joined; shown in the roster."""
+
+    WEB = "web"
+    SIP = "sip"
+    XMPP = "xmpp"
+
+
+class MediaKind(StrEnum):
+    """A medium of RFC 8866."""
+
+    AUDIO = "audio"
+    VIDEO = "video"
+
+
+@dataclass(frozen=True, slots=True)
+class Muted:
+    """What a participant keeps back of what it publishes."""
+
+    audio: bool = False
+    video: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Participant:
+    """One entry of the roster; RFC 4575, section 5.6."""
+
+    id: ParticipantId
+    kind: Kind
+    name: str
+    """For people: 1 to 64 characters, no control characters."""
+    publishes: frozenset[MediaKind] = frozenset()
+    muted: Muted = Muted()
+
+
+@dataclass(frozen=True, slots=True)
+class Roster:
+    """Everyone in a conference, in order of joining. `version` rises by one with each change."""
+
+    version: int
+    participants: tuple[Participant, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """`child` gets `source`'s stream from `parent`: one edge of one tree."""
+
+    source: ParticipantId
+    parent: ParticipantId
+    child: ParticipantId
+
+
+# --- what the focus tells a leg -------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class RosterChanged:
+    """The roster is now this one."""
+
+    roster: Roster
+
+
+@dataclass(frozen=True, slots=True)
+class Attach:
+    """Start this edge; told to its parent and its child, the parent has the stream by now."""
+
+    edge: Edge
+
+
+@dataclass(frozen=True, slots=True)
+class Detach:
+    """Stop this edge; told to its parent and its child."""
+
+    edge: Edge
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """A neighbour's negotiation message, passed on unread; docs/protocol.md, `signal`."""
+
+    sender: ParticipantId
+    body: Mapping[str, object]
+
+
+LegEvent = RosterChanged | Attach | Detach | Signal
+
+
+class Leg(Protocol):
+    """One participant's signalling attachment: a SIP dialog, a Jingle session or a web socket."""
+
+    @property
+    def id(self) -> ParticipantId: ...
+
+    @property
+    def kind(self) -> Kind: ...
+
+    @property
+    def name(self) -> str:
+        """What people call the participant."""
+        ...
+
+    @property
+    def address(self) -> str:
+        """Where it comes from, for the log: a SIP URI, a JID, an IP address."""
+        ...
+
+    def notify(self, event: LegEvent) -> None:
+        """Takes what the focus has to say; a leg ignores what its protocol cannot express."""
+        ...
+
+    def hang_up(self, reason: Reason, text: str) -> None:
+        """The focus ends the leg (it is out of the roster already): tell the peer, clean up."""
+        ...
+
+
+# --- session descriptions -------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """An SDP offer as text; RFC 3264."""
+
+    sdp: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An SDP answer as text; RFC 3264."""
+
+    sdp: str
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A trickled ICE candidate: `line` is the value of `a=candidate`, without "candidate:".
+
+    `mid` names the m-section it belongs to (RFC 5888). RFC 8838, RFC 8839 section 5.1.
+    """
+
+    mid: str
+    line: str
+
+
+# --- the focus as a bridge sees it ----------------------------------------------------------
+
+
+class Focus(Protocol):
+    """The conference server for legs whose media ends at the gateway; RFC 4353, section 3.
+
+    A leg joins once, by `join` (the peer offered) or by `invite` and then `accept` (we offered),
+    and leaves once: either the bridge calls `leave`, or the focus calls `Leg.hang_up`, never both.
+    """
+
+    def route(self, to: Address, caller: Address) -> RoomName:
+        """What a call to `to` means. Raises `Refused`: not-found, forbidden."""
+        ...
+
+    async def join(self, room: RoomName, leg: Leg, offer: Offer) -> Answer:
+        """Opens the leg's media and puts it into the roster.
+
+        Raises `Refused` (media, security, busy, bad-request), and then nothing is left behind.
+        """
+        ...
+
+    async def invite(self, room: RoomName, leg: Leg) -> Offer:
+        """Opens the leg's media with an offer of ours (a delayed offer, RFC 3261 s. 13.2.1).
+
+        Ends in `accept`, or in `leave` when no answer comes. Raises `Refused`.
+        """
+        ...
+
+    async def accept(self, leg: ParticipantId, answer: Answer) -> None:
+        """The peer's answer to `invite`: the leg is in the roster now. Raises `Refused`."""
+        ...
+
+    async def renegotiate(self, leg: ParticipantId, offer: Offer) -> Answer:
+        """A later offer: hold, resume, a moved media address.
+
+        Raises `Refused`, and then the leg goes on as it was (RFC 3264, section 8).
+        """
+        ...
+
+    def add_candidate(self, leg: ParticipantId, candidate: Candidate) -> None:
+        """A candidate of the peer's, after its description. One that cannot be used is dropped."""
+        ...
+
+    def mute(self, leg: ParticipantId, muted: bool) -> None:
+        """The participant muted or unmuted itself, by key or by its protocol's message."""
+        ...
+
+    def leave(self, leg: ParticipantId, reason: Reason, text: str) -> None:
+        """The leg has ended. A leg that is already gone is ignored."""
+        ...
+
+
+class Bridge(Protocol):
+    """A protocol's front door."""
+
+    async def start(self, focus: Focus) -> None:
+        """Listens or connects; returns when people can call. Raises `TrestleError`."""
+        ...
+
+    async def stop(self) -> None:
+        """Ends every leg in its protocol's words and leaves nothing open."""
+        ...
+
+    def inventory(self) -> Mapping[str, int]:
+        """How many of each thing are open now, e.g. {"sip_dialogs": 2}; for status and tests."""
+        ...
+
+
+# --- the media plane ------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """What one m-section of a connection between neighbours carries."""
+
+    source: ParticipantId
+    kind: MediaKind
+
+
+@dataclass(frozen=True, slots=True)
+class DigitPressed:
+    """A telephone event has ended; RFC 4733. `digit` is one of 0-9 * # A-D."""
+
+    leg: ParticipantId
+    digit: str
+
+
+@dataclass(frozen=True, slots=True)
+class LegFailed:
+    """A leg's media is gone for good: ICE failed, DTLS failed, RTP stopped."""
+
+    leg: ParticipantId
+    reason: Reason
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class SeatReceiving:
+    """The seat hears this edge's stream: the first frame has come."""
+
+    room: RoomName
+    edge: Edge
+
+
+MediaEvent = DigitPressed | LegFailed | SeatReceiving
+
+
+class MediaPlane(Protocol):
+    """Ends and mixes the legacy legs' media and holds each room's seat in the forest.
+
+    Knows legs, rooms and edges; knows nothing of SIP, Jingle or web sockets. A leg is a source
+    for its room from `answer` (or `accept`) to `close`.
+    """
+
+    async def start(self, on_event: Callable[[MediaEvent], None]) -> None: ...
+
+    async def stop(self) -> None: ...
+
+    async def answer(self, room: RoomName, leg: ParticipantId, offer: Offer) -> Answer:
+        """A new leg's offer, or a later one of a leg that is open. Raises `Refused`."""
+        ...
+
+    async def offer(self, room: RoomName, leg: ParticipantId) -> Offer:
+        """Offers plain RTP to a leg that made no offer of its own. Raises `Refused`."""
+        ...
+
+    async def accept(self, leg: ParticipantId, answer: Answer) -> None:
+        """The answer to `offer`. Raises `Refused`."""
+        ...
+
+    def add_candidate(self, leg: ParticipantId, candidate: Candidate) -> None: ...
+
+    def mute(self, leg: ParticipantId, muted: bool) -> None:
+        """Nobody hears the leg while it is muted."""
+        ...
+
+    def close(self, leg: ParticipantId) -> None:
+        """Frees all that `answer` or `offer` opened. Unknown legs are ignored."""
+        ...
+
+    async def seat_answer(
+        self,
+        room: RoomName,
+        peer: ParticipantId,
+        connection: str,
+        offer: Offer,
+        tracks: Mapping[str, Track],
+    ) -> Answer:
+        """A browser's offer to the seat. The seat only answers, it never offers.
+
+        `connection` names the browser's RTCPeerConnection: a new name is a new connection and
+        ends the old one. `tracks` names by mid what the browser sends and what it wants to
+        receive. Raises `Refused`.
+        """
+        ...
+
+    def seat_tracks(
+        self, room: RoomName, peer: ParticipantId, connection: str, tracks: Mapping[str, Track]
+    ) -> None:
+        """The same m-sections carry other tracks from now on; no negotiation is needed."""
+        ...
+
+    def seat_candidate(
+        self, room: RoomName, peer: ParticipantId, connection: str, candidate: Candidate
+    ) -> None: ...
+
+    def attach(self, room: RoomName, edge: Edge) -> None:
+        """An edge with the seat as parent (send it) or as child (mix it in)."""
+        ...
+
+    def detach(self, room: RoomName, edge: Edge) -> None: ...
+
+    def drop_peer(self, room: RoomName, peer: ParticipantId) -> None:
+        """The browser is gone, or the seat is no longer needed: close the connection with it."""
+        ...
+
+    def inventory(self) -> Mapping[str, int]:
+        """How many of each thing are open now, e.g. {"rtp_legs": 1, "peer_connections": 4}."""
+        ...

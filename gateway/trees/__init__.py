@@ -1,0 +1,1 @@
+"""Streaming trees: their shape, how they are planned, how they change. Pure."""

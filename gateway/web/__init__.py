@@ -1,0 +1,1 @@
+"""The browsers' door: page, signalling socket, certificate."""

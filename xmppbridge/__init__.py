@@ -1,0 +1,1 @@
+"""XMPP clients: Jingle without I/O inside, a slixmpp component at the edge."""
