@@ -2,7 +2,7 @@
 
 Reads what phones and browsers really send (bare line feeds, attributes at session level that hold
 for every section, names in any case) and writes strict CRLF text. Lines that mean nothing to us
-(bandwidth, phone, key, ...) are read over. What an attribute means beyond that is its user's business.
+(bandwidth, phone, key, ...) are read over. What an attribute means is its user's business.
 """
 
 from collections.abc import Iterable, Iterator
@@ -105,7 +105,7 @@ class MediaDescription:
 
     @property
     def codecs(self) -> tuple[Codec, ...]:
-        """In the order of the m-line: the writer's preference. Formats without a map are left out."""
+        """In the writer's order of preference (the m-line's), without formats that have no map."""
         maps = dict(_split_format(value) for value in self.all("rtpmap"))
         parameters = dict(_split_format(value) for value in self.all("fmtp"))
         return tuple(self._codecs(maps, parameters))
