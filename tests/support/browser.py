@@ -1,0 +1,143 @@
+"""Headless Chromium: people at the conference's own page, each with a tone and a colour."""
+
+import asyncio
+import base64
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+from playwright.async_api import Page, async_playwright
+from support.processes import find_program
+from support.tones import TONES, Samples, levels
+
+RATE = 48_000
+"""Hz at which page/listening.js takes what is heard."""
+
+WINDOW = 0.7
+"""Seconds of sound that one look at it holds; page/listening.js."""
+
+ARGUMENTS = [
+    "--no-sandbox",  # Chromium refuses to run as root with it, and CI is often root
+    "--use-fake-device-for-media-stream",
+    "--use-fake-ui-for-media-stream",
+    "--autoplay-policy=no-user-gesture-required",
+    # Peers on one machine have no multicast DNS to resolve each other's .local names by.
+    "--disable-features=WebRtcHideLocalIpsWithMdns",
+    "--mute-audio",
+]
+
+SCRIPTS = Path(__file__).parent / "page"
+
+COLOURS = ("red", "lime", "blue", "yellow", "magenta", "cyan")
+RGB: Mapping[str, tuple[int, int, int]] = {
+    "red": (255, 0, 0),
+    "lime": (0, 255, 0),
+    "blue": (0, 0, 255),
+    "yellow": (255, 255, 0),
+    "magenta": (255, 0, 255),
+    "cyan": (0, 255, 255),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of the roster as the page shows it."""
+
+    id: str
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """What a tile showed during a moment."""
+
+    frames: int
+    """How many more frames were shown at the end than at the start."""
+    moves: bool
+    colour: str
+    """The one of `COLOURS` that fills it."""
+
+
+class Browser:
+    """One Chromium with one private profile per page, like people at computers of their own."""
+
+    async def __aenter__(self) -> Self:
+        self._playwright = await async_playwright().start()
+        try:
+            self._chromium = await self._playwright.chromium.launch(
+                executable_path=find_program("chromium"), args=ARGUMENTS
+            )
+        except BaseException:
+            await self._playwright.stop()
+            raise
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self._chromium.close()
+        await self._playwright.stop()
+
+    async def page(self, hz: int, colour: str = "red") -> Page:
+        """An empty page that has its own microphone and camera."""
+        context = await self._chromium.new_context(viewport={"width": 1280, "height": 800})
+        devices = {"hz": hz, "colour": colour}
+        await context.add_init_script(f"globalThis.testDevices = {json.dumps(devices)}")
+        for script in sorted(SCRIPTS.glob("*.js")):
+            await context.add_init_script(path=script)
+        return await context.new_page()
+
+
+class Listener:
+    """What comes out of a page's loudspeakers, and what its tiles show."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.own = ""
+        """The page's own participant id, whose tile is no news."""
+        self.console: list[str] = []
+        page.on("console", lambda message: self.console.append(message.text))
+        page.on("pageerror", lambda error: self.console.append(f"uncaught: {error}"))
+
+    async def sounds(self) -> dict[str, Samples]:
+        """The next 0.7 s of what is heard of each participant."""
+        await self.page.evaluate("own => listening.tap(own)", self.own)
+        await asyncio.sleep(WINDOW)
+        heard = await self.page.evaluate("own => listening.heard(own)", self.own)
+        return {participant: _mix(parts) for participant, parts in heard.items()}
+
+    async def hears(self) -> dict[int, float]:
+        """The level of every tone in the sum of all that is heard."""
+        sounds = list((await self.sounds()).values())
+        return levels(np.sum(sounds, axis=0) if sounds else np.zeros(0), RATE)
+
+    async def hears_each(self) -> dict[str, dict[int, float]]:
+        """The level of every tone in each participant's sound."""
+        return {who: levels(sound, RATE, TONES) for who, sound in (await self.sounds()).items()}
+
+    async def sees(self) -> dict[str, Picture]:
+        """The pictures of the others, watched for a moment."""
+        before = await self.page.evaluate("own => listening.seen(own)", self.own)
+        await asyncio.sleep(WINDOW)
+        after = await self.page.evaluate("own => listening.seen(own)", self.own)
+        return {who: _compare(before[who], after[who]) for who in after if who in before}
+
+
+def _mix(parts: list[str]) -> Samples:
+    sounds = [np.frombuffer(base64.b64decode(part), dtype="<i2") / 32768 for part in parts]
+    return np.sum(sounds, axis=0)
+
+
+def _compare(before: Mapping[str, Any], after: Mapping[str, Any]) -> Picture:
+    old, new = (np.array(look["pixels"]).reshape(-1, 4)[:, :3] for look in (before, after))
+    middle = np.median(new, axis=0)
+    nearest = min(COLOURS, key=lambda name: float(np.abs(middle - RGB[name]).sum()))
+    moves = bool(np.abs(new - old).max() > 60)
+    return Picture(after["frames"] - before["frames"], moves, nearest)
