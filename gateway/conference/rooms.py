@@ -1,0 +1,387 @@
+"""All conferences of this gateway: carries out what each `Conference` decides.
+
+Implements `ports.Focus` for the bridges and offers native participants (web sockets) the same with
+edges and negotiation in place of an offer. Runs on the event loop but knows nothing of it: the
+clock and the timer come in.
+"""
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from gateway.address import Address
+from gateway.conference.focus import Conference
+from gateway.conference.seat_signal import SeatSignal
+from gateway.errors import Reason, Refused
+from gateway.ports import (
+    SEAT,
+    Answer,
+    Attach,
+    Candidate,
+    Detach,
+    DigitPressed,
+    Leg,
+    LegEvent,
+    LegFailed,
+    MediaEvent,
+    MediaKind,
+    MediaPlane,
+    Muted,
+    Offer,
+    Participant,
+    ParticipantId,
+    RoomName,
+    RosterChanged,
+    SeatReceiving,
+    Signal,
+)
+from gateway.trees.planner import TreePolicy
+
+_log = logging.getLogger("trestle.rooms")
+
+
+class Destination(Protocol):
+    """Where the dial plan sends a call."""
+
+    @property
+    def room(self) -> RoomName: ...
+
+    @property
+    def open(self) -> bool:
+        """Whether the call may open a room that nobody declared and nobody is in."""
+        ...
+
+
+class DialPlan(Protocol):
+    """What an address means; implemented by `gateway.dialplan`."""
+
+    def resolve(self, to: Address, caller: Address) -> Destination: ...
+
+    def is_declared(self, room: RoomName) -> bool: ...
+
+
+class Handle(Protocol):
+    """Of a timer; asyncio's TimerHandle is one."""
+
+    def cancel(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """Time, as the rooms see it: `clock` in seconds, `call_at` like the event loop's."""
+
+    clock: Callable[[], float]
+    call_at: Callable[[float, Callable[[], None]], Handle]
+
+
+@dataclass(slots=True)
+class _Seated:
+    """A leg with what the rooms know about it."""
+
+    leg: Leg
+    room: RoomName
+    native: bool
+    since: float
+
+
+@dataclass(slots=True)
+class _Room:
+    conference: Conference
+    legs: dict[ParticipantId, Leg] = field(default_factory=dict)
+    timer: Handle | None = None
+
+
+class Rooms:
+    """The focus of every room. A room exists from its first leg to its last."""
+
+    def __init__(
+        self,
+        plan: DialPlan,
+        plane: MediaPlane,
+        policy: TreePolicy,
+        surroundings: Surroundings,
+        max_participants: int,
+    ) -> None:
+        self._plan = plan
+        self._plane = plane
+        self._policy = policy
+        self._time = surroundings
+        self._max_participants = max_participants
+        self._rooms: dict[RoomName, _Room] = {}
+        self._seated: dict[ParticipantId, _Seated] = {}
+        self._opening: dict[ParticipantId, tuple[RoomName, Leg]] = {}
+        """Legs whose media is being negotiated, before they are in a roster."""
+
+    # --- ports.Focus ------------------------------------------------------------------------
+
+    def route(self, to: Address, caller: Address) -> RoomName:
+        destination = self._plan.resolve(to, caller)
+        room = destination.room
+        if destination.open or room in self._rooms or self._plan.is_declared(room):
+            return room
+        raise Refused(Reason.NOT_FOUND, f"there is no conference {room!r} now")
+
+    async def join(self, room: RoomName, leg: Leg, offer: Offer) -> Answer:
+        self._open(room, leg)
+        try:
+            answer = await self._plane.answer(room, leg.id, offer)
+        except BaseException:
+            self._abandon(leg.id)
+            raise
+        self._enter(self._opened(leg.id), leg, native=False, publishes=_AUDIO)
+        return answer
+
+    async def invite(self, room: RoomName, leg: Leg) -> Offer:
+        self._open(room, leg)
+        try:
+            return await self._plane.offer(room, leg.id)
+        except BaseException:
+            self._abandon(leg.id)
+            raise
+
+    async def accept(self, leg: ParticipantId, answer: Answer) -> None:
+        if leg not in self._opening:
+            raise Refused(Reason.CANCELLED, "the caller has gone")
+        _, attachment = self._opening[leg]
+        try:
+            await self._plane.accept(leg, answer)
+        except BaseException:
+            self._abandon(leg)
+            raise
+        self._enter(self._opened(leg), attachment, native=False, publishes=_AUDIO)
+
+    async def renegotiate(self, leg: ParticipantId, offer: Offer) -> Answer:
+        seated = self._seated.get(leg)
+        if seated is None:
+            raise Refused(Reason.NOT_FOUND, "the leg has left")
+        return await self._plane.answer(seated.room, leg, offer)
+
+    def add_candidate(self, leg: ParticipantId, candidate: Candidate) -> None:
+        self._plane.add_candidate(leg, candidate)
+
+    def mute(self, leg: ParticipantId, muted: bool) -> None:
+        if leg in self._seated:
+            self._plane.mute(leg, muted)
+            self.set_muted(leg, Muted(audio=muted))
+
+    def leave(self, leg: ParticipantId, reason: Reason, text: str) -> None:
+        if leg in self._opening:
+            self._abandon(leg)
+            _log.info("%s gave up before joining: %s (%s)", leg, reason, text)
+            return
+        seated = self._seated.pop(leg, None)
+        if seated is None:
+            return
+        now = self._time.clock()
+        room = self._rooms[seated.room]
+        _log.info(
+            "%s left %s after %.0f s: %s (%s)", leg, seated.room, now - seated.since, reason, text
+        )
+        del room.legs[leg]
+        had_seat = room.conference.has_seat
+        room.conference.leave(leg, now)
+        if seated.native:
+            self._plane.drop_peer(seated.room, leg)
+        else:
+            self._plane.close(leg)
+        if had_seat and not room.conference.has_seat:
+            for peer in room.legs:
+                self._plane.drop_peer(seated.room, peer)
+        self._drain(seated.room, room)
+        if not room.legs:
+            del self._rooms[seated.room]
+            _log.info("room %s is empty and closed", seated.room)
+
+    # --- native participants ----------------------------------------------------------------
+
+    def enter(self, room: RoomName, leg: Leg, publishes: frozenset[MediaKind]) -> None:
+        """A native participant joins; `leg` hears of the roster first and of its edges then.
+
+        Raises `Refused` (busy).
+        """
+        self._enter(room, leg, native=True, publishes=publishes)
+
+    def publish(self, leg: ParticipantId, publishes: frozenset[MediaKind]) -> None:
+        now = self._time.clock()
+        self._act(leg, lambda conference: conference.publish(leg, publishes, now))
+
+    def set_muted(self, leg: ParticipantId, muted: Muted) -> None:
+        self._act(leg, lambda conference: conference.mute(leg, muted))
+
+    def ready(self, leg: ParticipantId, source: ParticipantId, parent: ParticipantId) -> None:
+        now = self._time.clock()
+        self._act(leg, lambda conference: conference.ready(leg, source, parent, now))
+
+    def signal(self, leg: ParticipantId, to: ParticipantId, body: Mapping[str, object]) -> None:
+        """Passes a negotiation message to a neighbour. Raises `Refused` (not-found) if it left."""
+        sender, receiver = self._seated.get(leg), self._seated.get(to)
+        if (
+            sender is None
+            or receiver is None
+            or not receiver.native
+            or receiver.room != sender.room
+        ):
+            raise Refused(Reason.NOT_FOUND, f"{to[:64]!r} is no neighbour of yours")
+        receiver.leg.notify(Signal(leg, body))
+
+    async def seat_signal(
+        self, leg: ParticipantId, body: Mapping[str, object]
+    ) -> Mapping[str, object] | None:
+        """A negotiation message to the seat; gives the message to send back, if there is one.
+
+        Raises `Refused`: bad-request for what is malformed, media for what cannot be accepted.
+        """
+        message = SeatSignal.parse(body)
+        seated = self._seated.get(leg)
+        if seated is None or not self._rooms[seated.room].conference.has_seat:
+            raise Refused(Reason.NOT_FOUND, "the seat takes no part now")
+        room = seated.room
+        if message.candidate is not None:
+            self._plane.seat_candidate(room, leg, message.connection, message.candidate)
+        if message.offer is None:
+            if message.tracks is not None:
+                self._plane.seat_tracks(room, leg, message.connection, message.tracks)
+            return None
+        answer = await self._plane.seat_answer(
+            room, leg, message.connection, message.offer, message.tracks or {}
+        )
+        if self._seated.get(leg) is not seated or not self._rooms[room].conference.has_seat:
+            self._plane.drop_peer(room, leg)
+            return None
+        return message.reply(answer)
+
+    # --- the media plane --------------------------------------------------------------------
+
+    def on_media_event(self, event: MediaEvent) -> None:
+        match event:
+            case DigitPressed(leg, digit):
+                _log.info("%s pressed %s", leg, digit)
+            case SeatReceiving(room, edge):
+                if room in self._rooms:
+                    now = self._time.clock()
+                    conference = self._rooms[room].conference
+                    conference.ready(SEAT, edge.source, edge.parent, now)
+                    self._drain(room, self._rooms[room])
+            case LegFailed(leg, reason, text):
+                attachment = self._attachment(leg)
+                self.leave(leg, reason, text)
+                if attachment is not None:
+                    attachment.hang_up(reason, text)
+
+    # --- for status and shutdown ------------------------------------------------------------
+
+    def inventory(self) -> Mapping[str, int]:
+        return {
+            "rooms": len(self._rooms),
+            "participants": len(self._seated),
+            "legs_opening": len(self._opening),
+        }
+
+    def describe(self) -> Mapping[str, object]:
+        """Every room with its roster and its trees, as plain values for JSON."""
+        return {name: _describe(room.conference) for name, room in self._rooms.items()}
+
+    # --- inside -----------------------------------------------------------------------------
+
+    def _open(self, room: RoomName, leg: Leg) -> None:
+        if room in self._rooms and self._rooms[room].conference.is_full:
+            raise Refused(Reason.BUSY, f"conference {room!r} is full")
+        self._opening[leg.id] = (room, leg)
+
+    def _attachment(self, leg: ParticipantId) -> Leg | None:
+        if leg in self._opening:
+            return self._opening[leg][1]
+        return self._seated[leg].leg if leg in self._seated else None
+
+    def _opened(self, leg: ParticipantId) -> RoomName:
+        """Raises `Refused` if the leg has left while its media was being negotiated."""
+        opening = self._opening.pop(leg, None)
+        if opening is None:
+            self._plane.close(leg)
+            raise Refused(Reason.CANCELLED, "the caller has gone")
+        return opening[0]
+
+    def _abandon(self, leg: ParticipantId) -> None:
+        self._opening.pop(leg, None)
+        self._plane.close(leg)
+
+    def _enter(
+        self, name: RoomName, leg: Leg, *, native: bool, publishes: frozenset[MediaKind]
+    ) -> None:
+        now = self._time.clock()
+        room = self._rooms.get(name) or _Room(Conference(self._policy, self._max_participants))
+        participant = Participant(leg.id, leg.kind, leg.name, publishes)
+        try:
+            room.conference.join(participant, native=native, now=now)
+        except Refused:
+            if not native:
+                self._plane.close(leg.id)
+            raise
+        self._rooms[name] = room
+        room.legs[leg.id] = leg
+        self._seated[leg.id] = _Seated(leg, name, native, now)
+        _log.info("%s joined %s by %s as %r from %s", leg.id, name, leg.kind, leg.name, leg.address)
+        self._drain(name, room)
+
+    def _act(self, leg: ParticipantId, act: Callable[[Conference], None]) -> None:
+        seated = self._seated.get(leg)
+        if seated is not None:
+            room = self._rooms[seated.room]
+            act(room.conference)
+            self._drain(seated.room, room)
+
+    def _drain(self, name: RoomName, room: _Room) -> None:
+        """Tells everyone concerned what the conference decided, and sets its timer anew."""
+        for event in room.conference.events():
+            match event:
+                case RosterChanged():
+                    for leg in list(room.legs.values()):
+                        leg.notify(event)
+                case Attach(edge) | Detach(edge):
+                    _log.debug("%s: %s", name, event)
+                    for end in (edge.parent, edge.child):
+                        self._tell(name, room, end, event)
+        if room.timer is not None:
+            room.timer.cancel()
+            room.timer = None
+        deadline = room.conference.next_timeout() if room.legs else None
+        if deadline is not None:
+            room.timer = self._time.call_at(deadline, lambda: self._on_timer(name, room))
+
+    def _tell(self, name: RoomName, room: _Room, end: ParticipantId, event: LegEvent) -> None:
+        if end == SEAT:
+            match event:
+                case Attach(edge):
+                    self._plane.attach(name, edge)
+                case Detach(edge):
+                    self._plane.detach(name, edge)
+        elif end in room.legs:
+            room.legs[end].notify(event)
+
+    def _on_timer(self, name: RoomName, room: _Room) -> None:
+        room.timer = None
+        room.conference.handle_timeout(self._time.clock())
+        self._drain(name, room)
+
+
+_AUDIO = frozenset({MediaKind.AUDIO})
+
+
+def _describe(conference: Conference) -> Mapping[str, object]:
+    participants = [
+        {
+            "id": p.id,
+            "kind": p.kind,
+            "name": p.name,
+            "publishes": sorted(p.publishes),
+            "muted": {"audio": p.muted.audio, "video": p.muted.video},
+            "hears": sorted(conference.hears(p.id)),
+        }
+        for p in conference.roster.participants
+    ]
+    trees = {
+        source: {"root": tree.root, "parent_of": tree.parent_of}
+        for source, tree in conference.forest.items()
+    }
+    return {"version": conference.roster.version, "participants": participants, "trees": trees}

@@ -1,0 +1,139 @@
+"""Turns a planned tree into reality, one ready node at a time.
+
+A plan says how a tree shall look; the wiring knows which edges stand, which node really has the
+stream, and which edges may come next. Three rules:
+
+- A node is asked to forward a stream only once it has it: it is the root, or it said so.
+- A new edge comes before the old one goes (make before break), so a move costs no sound.
+- No edge is added that would feed a node from below itself, not even for a moment.
+"""
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
+
+from gateway.ports import Attach, Detach, Edge, ParticipantId
+from gateway.trees.topology import Tree
+
+Move = Attach | Detach
+
+
+@dataclass(slots=True)
+class _Feed:
+    """How one node gets the stream."""
+
+    parents: dict[ParticipantId, float] = field(default_factory=dict)
+    """Those of its edges that stand, with the time of their Attach. Several while it moves."""
+    ready: set[ParticipantId] = field(default_factory=set)
+    """Those parents of which it said that the stream has come."""
+    carrier: ParticipantId | None = None
+    """The ready parent it lives on."""
+
+    def drop(self, parent: ParticipantId) -> None:
+        del self.parents[parent]
+        self.ready.discard(parent)
+        if self.carrier == parent:
+            self.carrier = None
+
+
+class TreeWiring:
+    """The edges of one source's tree: planned, standing, carrying."""
+
+    def __init__(self, tree: Tree) -> None:
+        self._tree = tree
+        self._feeds: dict[ParticipantId, _Feed] = {}
+
+    def replan(self, tree: Tree, present: Collection[ParticipantId], now: float) -> list[Move]:
+        """`tree` is wanted from now on.
+
+        An edge of a node that is not in `present` any more ends by that alone: nobody is told.
+        """
+        ended = [
+            Detach(edge) for edge in self._cut(tree) if {edge.parent, edge.child} <= {*present}
+        ]
+        self._tree = tree
+        return [*self._advance(now), *ended]
+
+    def ready(self, child: ParticipantId, parent: ParticipantId, now: float) -> list[Move]:
+        """`child` has the stream from `parent`. An edge that does not stand is ignored."""
+        feed = self._feeds.get(child)
+        if feed is None or parent not in feed.parents:
+            return []
+        feed.ready.add(parent)
+        return self._advance(now)
+
+    def edges(self) -> Iterator[Edge]:
+        """Those that stand."""
+        for child, feed in self._feeds.items():
+            for parent in feed.parents:
+                yield self._edge(parent, child)
+
+    def carried(self) -> Iterator[Edge]:
+        """Those over which the stream really comes."""
+        for child, feed in self._feeds.items():
+            if feed.carrier is not None:
+                yield self._edge(feed.carrier, child)
+
+    def waiting(self) -> Iterator[tuple[ParticipantId, float]]:
+        """Nodes that were attached and have not said ready, with the time of the last Attach."""
+        for child, feed in self._feeds.items():
+            if feed.carrier is None and feed.parents:
+                yield child, max(feed.parents.values())
+
+    def _cut(self, tree: Tree) -> Iterator[Edge]:
+        """Drops the edges whose ends are not both in `tree`, and all if it has another root."""
+        nodes = {tree.root, *tree.parent_of} if tree.root == self._tree.root else set()
+        for child, feed in list(self._feeds.items()):
+            for parent in list(feed.parents):
+                if child not in nodes or parent not in nodes:
+                    feed.drop(parent)
+                    yield self._edge(parent, child)
+            if child not in nodes:
+                del self._feeds[child]
+
+    def _advance(self, now: float) -> list[Move]:
+        """Every move that is possible now."""
+        moves: list[Move] = []
+        while any([self._advance_node(c, p, now, moves) for c, p in self._tree.parent_of.items()]):
+            pass
+        return moves
+
+    def _advance_node(
+        self, child: ParticipantId, planned: ParticipantId, now: float, moves: list[Move]
+    ) -> bool:
+        """Brings one node nearer to its planned parent; tells whether anything changed."""
+        feed = self._feeds.setdefault(child, _Feed())
+        changed = self._choose_carrier(feed, child, planned)
+        if planned not in feed.parents and self._reaches_root(planned, without=child):
+            feed.parents[planned] = now
+            moves.append(Attach(self._edge(planned, child)))
+            changed = True
+        for old in [p for p in feed.parents if p not in (planned, feed.carrier)]:
+            # Without a carrier an old edge may be about to deliver: better than nothing.
+            if feed.carrier is not None or planned in feed.parents:
+                feed.drop(old)
+                moves.append(Detach(self._edge(old, child)))
+                changed = True
+        return changed
+
+    def _choose_carrier(self, feed: _Feed, child: ParticipantId, planned: ParticipantId) -> bool:
+        """The planned parent as soon as it delivers; until then whichever delivers."""
+        if feed.carrier == planned:
+            return False
+        candidates = [planned] if feed.carrier is not None else [planned, *sorted(feed.ready)]
+        for parent in candidates:
+            if parent in feed.ready and self._reaches_root(parent, without=child):
+                feed.carrier = parent
+                return True
+        return False
+
+    def _reaches_root(self, node: ParticipantId, without: ParticipantId) -> bool:
+        """Whether the stream really comes to `node`, and not by way of `without`."""
+        while node != self._tree.root:
+            feed = self._feeds.get(node)
+            if node == without or feed is None or feed.carrier is None:
+                return False
+            node = feed.carrier
+        return True
+
+    def _edge(self, parent: ParticipantId, child: ParticipantId) -> Edge:
+        return Edge(self._tree.source, parent, child)

@@ -1,0 +1,188 @@
+"""However joins, leaves and ready messages mix, nobody forwards what it does not have."""
+
+from dataclasses import dataclass, field
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateway.conference.focus import READY_TIMEOUT, Conference
+from gateway.ports import (
+    SEAT,
+    Attach,
+    Detach,
+    Edge,
+    Kind,
+    MediaKind,
+    Participant,
+    ParticipantId,
+    RosterChanged,
+)
+from gateway.trees.policies.breadth_first import BreadthFirst
+from gateway.trees.topology import edges
+
+AUDIO = frozenset({MediaKind.AUDIO})
+
+
+@dataclass
+class World:
+    """A conference and what its participants make of the moves they are told."""
+
+    fanout: int = 2
+    now: float = 0.0
+    edges: set[Edge] = field(default_factory=set)
+    unready: list[Edge] = field(default_factory=list)
+    received: set[Edge] = field(default_factory=set)
+    playing: dict[tuple[ParticipantId, ParticipantId], Edge] = field(default_factory=dict)
+    """By source and child: the edge that got ready last, as a browser does it."""
+    native: set[ParticipantId] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.conference = Conference(BreadthFirst(self.fanout), max_participants=50)
+
+    def join(self, name: str, kind: Kind) -> None:
+        who = ParticipantId(name)
+        native = kind is Kind.WEB
+        if native:
+            self.native.add(who)
+        self.conference.join(Participant(who, kind, name, AUDIO), native=native, now=self.now)
+        self.drain()
+
+    def leave(self, name: str) -> None:
+        who = ParticipantId(name)
+        self.native.discard(who)
+        self.conference.leave(who, self.now)
+        gone = {who} if self.conference.has_seat else {who, SEAT}
+        self.edges = {e for e in self.edges if not gone & {e.source, e.parent, e.child}}
+        self.unready = [e for e in self.unready if e in self.edges]
+        self.received &= self.edges
+        self.playing = {k: e for k, e in self.playing.items() if e in self.edges}
+        self.drain()
+
+    def say_ready(self, edge: Edge) -> None:
+        self.unready.remove(edge)
+        self.received.add(edge)
+        self.playing[edge.source, edge.child] = edge
+        self.no_ring(edge)
+        self.conference.ready(edge.child, edge.source, edge.parent, self.now)
+        self.drain()
+
+    def settle(self) -> None:
+        while self.unready:
+            self.say_ready(self.unready[0])
+
+    def drain(self) -> None:
+        for event in self.conference.events():
+            match event:
+                case Attach(edge):
+                    assert edge not in self.edges
+                    assert self.has_stream(edge.parent, edge.source), "asked to forward too early"
+                    self.edges.add(edge)
+                    self.unready.append(edge)
+                case Detach(edge):
+                    self.edges.remove(edge)
+                    self.received.discard(edge)
+                    if edge in self.unready:
+                        self.unready.remove(edge)
+                case RosterChanged():
+                    pass
+
+    def has_stream(self, node: ParticipantId, source: ParticipantId) -> bool:
+        root = source if source in self.native else SEAT
+        return node == root or any(e.source == source and e.child == node for e in self.received)
+
+    def no_ring(self, edge: Edge) -> None:
+        """Nobody plays what comes from itself by way of others."""
+        seen, node = set(), edge.child
+        while (edge.source, node) in self.playing:
+            assert node not in seen
+            seen.add(node)
+            node = self.playing[edge.source, node].parent
+
+
+actions = st.lists(
+    st.tuples(
+        st.sampled_from(["web", "web", "sip", "leave", "ready", "ready"]), st.integers(0, 99)
+    ),
+    max_size=60,
+)
+
+
+@settings(max_examples=150)
+@given(actions, st.integers(1, 3))
+def test_the_plan_becomes_real_and_never_asks_too_early(
+    script: list[tuple[str, int]], fanout: int
+) -> None:
+    world, inside = World(fanout), list[str]()
+    for number, (action, choice) in enumerate(script):
+        if action in ("web", "sip") and len(inside) < 12:
+            inside.append(f"{action}-{number}")
+            world.join(inside[-1], Kind(action))
+        elif action == "leave" and inside:
+            world.leave(inside.pop(choice % len(inside)))
+        elif action == "ready" and world.unready:
+            world.say_ready(world.unready[choice % len(world.unready)])
+    world.settle()
+    assert world.edges == world.received == edges(world.conference.forest)
+    for name in inside:
+        others = frozenset(ParticipantId(other) for other in inside) - {name}
+        assert world.conference.hears(ParticipantId(name)) == others
+
+
+def test_a_move_is_made_before_the_old_edge_breaks() -> None:
+    world = World()
+    for name in "abcdef":
+        world.join(name, Kind.WEB)
+        world.settle()
+    a = ParticipantId("a")
+    relay = next(e.parent for e in sorted(world.edges, key=str) if e.source == a != e.parent)
+    orphans = {e.child for e in world.edges if e.source == a and e.parent == relay}
+    below = {e for e in world.edges if e.source == a and e.parent in orphans}
+    world.leave(relay)
+    # The orphans move with all that hangs below them.
+    assert below <= world.edges
+    world.settle()
+    assert world.edges == edges(world.conference.forest)
+
+
+def test_who_never_gets_ready_is_a_leaf_after_ten_seconds() -> None:
+    world = World(fanout=1)
+    for name in "abc":
+        world.join(name, Kind.WEB)
+    a, b, c = (ParticipantId(name) for name in "abc")
+    assert Edge(a, a, b) in world.unready
+    assert Edge(a, b, c) not in world.edges
+    for edge in [e for e in world.unready if e.child != b]:
+        world.say_ready(edge)
+    assert world.conference.next_timeout() == READY_TIMEOUT
+    world.conference.handle_timeout(READY_TIMEOUT)
+    world.now = READY_TIMEOUT
+    world.drain()
+    assert Edge(a, a, c) in world.edges
+    assert world.conference.forest[a].parent_of[c] == a
+
+
+def test_the_seat_takes_part_only_while_somebody_needs_it() -> None:
+    world = World()
+    world.join("a", Kind.WEB)
+    world.join("b", Kind.WEB)
+    assert SEAT not in {e.child for e in world.edges}
+    world.join("phone", Kind.SIP)
+    world.settle()
+    assert {e.source for e in world.edges if e.child == SEAT} == {"a", "b"}
+    assert {e.child for e in world.edges if e.parent == SEAT} == {"a", "b"}
+    world.leave("phone")
+    assert SEAT not in {e.child for e in world.edges} | {e.parent for e in world.edges}
+
+
+def test_who_stops_publishing_keeps_its_place_and_loses_its_tree() -> None:
+    world = World()
+    for name in "ab":
+        world.join(name, Kind.WEB)
+    world.settle()
+    a, b = ParticipantId("a"), ParticipantId("b")
+    world.conference.publish(a, frozenset(), 0.0)
+    world.drain()
+    assert world.edges == {Edge(b, b, a)}
+    world.conference.publish(a, AUDIO, 0.0)
+    world.drain()
+    assert world.edges == {Edge(b, b, a), Edge(a, a, b)}
