@@ -1,0 +1,372 @@
+"""Rooms carry out what a conference decides: legs, media plane and timers together."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import pytest
+
+from gateway.address import Address
+from gateway.conference.rooms import Rooms, Surroundings
+from gateway.errors import Reason, Refused
+from gateway.ports import (
+    SEAT,
+    Answer,
+    Attach,
+    Candidate,
+    Detach,
+    Edge,
+    Kind,
+    LegEvent,
+    LegFailed,
+    MediaEvent,
+    MediaKind,
+    Offer,
+    ParticipantId,
+    RoomName,
+    RosterChanged,
+    SeatReceiving,
+    Signal,
+    Track,
+)
+from gateway.trees.policies.breadth_first import BreadthFirst
+
+ROOM = RoomName("demo")
+BOTH = frozenset({MediaKind.AUDIO, MediaKind.VIDEO})
+
+
+@dataclass
+class RecordingLeg:
+    id: ParticipantId
+    kind: Kind = Kind.WEB
+    name: str = "Somebody"
+    address: str = "192.0.2.1"
+    events: list[LegEvent] = field(default_factory=list)
+    ended: list[Reason] = field(default_factory=list)
+
+    def notify(self, event: LegEvent) -> None:
+        self.events.append(event)
+
+    def hang_up(self, reason: Reason, text: str) -> None:
+        self.ended.append(reason)
+
+    def names(self) -> list[ParticipantId]:
+        """Of the last roster heard of."""
+        rosters = [e.roster for e in self.events if isinstance(e, RosterChanged)]
+        return [p.id for p in rosters[-1].participants]
+
+
+class RecordingPlane:
+    """A media plane without media: remembers what is open and what it was told."""
+
+    def __init__(self) -> None:
+        self.open: set[ParticipantId] = set()
+        self.edges: list[Attach | Detach] = []
+        self.dropped: list[ParticipantId] = []
+        self.refusal: Refused | None = None
+        self.meanwhile: Callable[[], None] = lambda: None
+
+    async def start(self, on_event: Callable[[MediaEvent], None]) -> None: ...
+
+    async def stop(self) -> None: ...
+
+    async def answer(self, room: RoomName, leg: ParticipantId, offer: Offer) -> Answer:
+        self.open.add(leg)
+        self.meanwhile()
+        if self.refusal:
+            raise self.refusal
+        return Answer(f"answer to {offer.sdp}")
+
+    async def offer(self, room: RoomName, leg: ParticipantId) -> Offer:
+        self.open.add(leg)
+        return Offer("an offer")
+
+    async def accept(self, leg: ParticipantId, answer: Answer) -> None:
+        if self.refusal:
+            raise self.refusal
+
+    def add_candidate(self, leg: ParticipantId, candidate: Candidate) -> None: ...
+
+    def mute(self, leg: ParticipantId, muted: bool) -> None: ...
+
+    def close(self, leg: ParticipantId) -> None:
+        self.open.discard(leg)
+
+    async def seat_answer(
+        self,
+        room: RoomName,
+        peer: ParticipantId,
+        connection: str,
+        offer: Offer,
+        tracks: Mapping[str, Track],
+    ) -> Answer:
+        self.meanwhile()
+        return Answer(f"seat's answer to {offer.sdp} with {sorted(tracks)}")
+
+    def seat_tracks(
+        self, room: RoomName, peer: ParticipantId, connection: str, tracks: Mapping[str, Track]
+    ) -> None: ...
+
+    def seat_candidate(
+        self, room: RoomName, peer: ParticipantId, connection: str, candidate: Candidate
+    ) -> None: ...
+
+    def attach(self, room: RoomName, edge: Edge) -> None:
+        self.edges.append(Attach(edge))
+
+    def detach(self, room: RoomName, edge: Edge) -> None:
+        self.edges.append(Detach(edge))
+
+    def drop_peer(self, room: RoomName, peer: ParticipantId) -> None:
+        self.dropped.append(peer)
+
+    def inventory(self) -> Mapping[str, int]:
+        return {}
+
+
+@dataclass
+class Timer:
+    deadline: float
+    callback: Callable[[], None]
+    cancelled: bool = False
+
+    def cancel(self) -> None:
+        self.cancelled = True
+
+
+@dataclass(frozen=True)
+class Destination:
+    room: RoomName
+    open: bool
+
+
+class Plan:
+    def resolve(self, to: Address, caller: Address) -> Destination:
+        return Destination(RoomName(to.user), to.scheme == "web")
+
+    def is_declared(self, room: RoomName) -> bool:
+        return room == ROOM
+
+
+class House:
+    """Rooms with everything around them in the test's hand."""
+
+    def __init__(self, max_participants: int = 10) -> None:
+        self.now = 0.0
+        self.timers: list[Timer] = []
+        self.plane = RecordingPlane()
+        surroundings = Surroundings(lambda: self.now, self._call_at)
+        self.rooms = Rooms(Plan(), self.plane, BreadthFirst(2), surroundings, max_participants)
+
+    def _call_at(self, deadline: float, callback: Callable[[], None]) -> Timer:
+        self.timers.append(Timer(deadline, callback))
+        return self.timers[-1]
+
+    def browser(self, name: str) -> RecordingLeg:
+        leg = RecordingLeg(ParticipantId(name))
+        self.rooms.enter(ROOM, leg, BOTH)
+        return leg
+
+    async def phone(self, name: str) -> RecordingLeg:
+        leg = RecordingLeg(ParticipantId(name), Kind.SIP)
+        await self.rooms.join(ROOM, leg, Offer("offer"))
+        return leg
+
+
+@pytest.fixture
+def house() -> House:
+    return House()
+
+
+async def test_a_phone_joins_with_the_planes_answer_and_all_see_it(house: House) -> None:
+    ana = house.browser("ana")
+    phone = RecordingLeg(ParticipantId("phone"), Kind.SIP)
+    answer = await house.rooms.join(ROOM, phone, Offer("offer"))
+    assert answer.sdp == "answer to offer"
+    assert ana.names() == ["ana", "phone"]
+    assert Attach(Edge(ana.id, ana.id, SEAT)) in house.plane.edges
+    assert Attach(Edge(phone.id, SEAT, ana.id)) in ana.events
+
+
+async def test_an_edge_is_told_to_both_of_its_ends_and_to_nobody_else(house: House) -> None:
+    legs = [house.browser(name) for name in "abc"]
+    for leg in legs:
+        for event in leg.events:
+            if isinstance(event, Attach):
+                assert leg.id in (event.edge.parent, event.edge.child)
+    told = [e.edge for leg in legs for e in leg.events if isinstance(e, Attach)]
+    assert all(told.count(edge) == 2 for edge in told)
+
+
+async def test_the_roster_comes_before_any_edge(house: House) -> None:
+    house.browser("a")
+    assert isinstance(house.browser("b").events[0], RosterChanged)
+
+
+async def test_a_refused_offer_leaves_nothing_behind(house: House) -> None:
+    house.plane.refusal = Refused(Reason.MEDIA, "no codec in common")
+    with pytest.raises(Refused, match="no codec"):
+        await house.phone("phone")
+    assert house.plane.open == set()
+    assert not any(house.rooms.inventory().values())
+
+
+async def test_a_caller_who_gives_up_while_media_is_opened_never_joins(house: House) -> None:
+    phone = RecordingLeg(ParticipantId("phone"), Kind.SIP)
+    house.plane.meanwhile = lambda: house.rooms.leave(phone.id, Reason.CANCELLED, "CANCEL")
+    with pytest.raises(Refused) as refusal:
+        await house.rooms.join(ROOM, phone, Offer("offer"))
+    assert refusal.value.reason is Reason.CANCELLED
+    assert house.plane.open == set()
+    assert not any(house.rooms.inventory().values())
+
+
+async def test_a_delayed_offer_joins_with_its_answer(house: House) -> None:
+    phone = RecordingLeg(ParticipantId("phone"), Kind.SIP)
+    assert (await house.rooms.invite(ROOM, phone)).sdp == "an offer"
+    assert house.rooms.inventory()["participants"] == 0
+    await house.rooms.accept(phone.id, Answer("answer"))
+    assert phone.names() == ["phone"]
+
+
+async def test_an_unusable_answer_to_a_delayed_offer_leaves_nothing_behind(house: House) -> None:
+    phone = RecordingLeg(ParticipantId("phone"), Kind.SIP)
+    await house.rooms.invite(ROOM, phone)
+    house.plane.refusal = Refused(Reason.MEDIA, "no codec in common")
+    with pytest.raises(Refused):
+        await house.rooms.accept(phone.id, Answer("answer"))
+    assert house.plane.open == set()
+
+
+async def test_a_full_room_is_busy_for_everyone() -> None:
+    house = House(max_participants=2)
+    house.browser("a")
+    await house.phone("b")
+    with pytest.raises(Refused) as refusal:
+        await house.phone("c")
+    assert refusal.value.reason is Reason.BUSY
+    with pytest.raises(Refused, match="full"):
+        house.browser("d")
+    assert house.plane.open == {"b"}
+
+
+async def test_when_the_last_phone_leaves_the_seat_goes_too(house: House) -> None:
+    house.browser("a")
+    phone = await house.phone("phone")
+    house.rooms.leave(phone.id, Reason.NORMAL, "BYE")
+    assert house.plane.open == set()
+    assert house.plane.dropped == ["a"]
+
+
+async def test_failed_media_ends_the_leg_and_the_others_stay(house: House) -> None:
+    ana = house.browser("ana")
+    phone = await house.phone("phone")
+    house.rooms.on_media_event(LegFailed(phone.id, Reason.CONNECTIVITY, "RTP stopped"))
+    assert phone.ended == [Reason.CONNECTIVITY]
+    assert ana.ended == []
+    assert ana.names() == ["ana"]
+    house.rooms.leave(phone.id, Reason.NORMAL, "too late")  # ignored
+
+
+async def test_a_signal_reaches_a_neighbour_unread(house: House) -> None:
+    a, b = house.browser("a"), house.browser("b")
+    house.rooms.signal(a.id, b.id, {"anything": 1})
+    assert b.events[-1] == Signal(a.id, {"anything": 1})
+
+
+async def test_a_signal_to_somebody_in_another_room_is_refused(house: House) -> None:
+    a = house.browser("a")
+    stranger = RecordingLeg(ParticipantId("stranger"))
+    house.rooms.enter(RoomName("other"), stranger, BOTH)
+    with pytest.raises(Refused) as refusal:
+        house.rooms.signal(a.id, stranger.id, {})
+    assert refusal.value.reason is Reason.NOT_FOUND
+
+
+async def test_the_seat_answers_an_offer(house: House) -> None:
+    ana = house.browser("ana")
+    await house.phone("phone")
+    body = {
+        "connection": "k1",
+        "description": {"type": "offer", "sdp": "x"},
+        "tracks": {"0": {"source": "phone", "kind": "audio"}},
+    }
+    reply = await house.rooms.seat_signal(ana.id, body)
+    answer = {"type": "answer", "sdp": "seat's answer to x with ['0']"}
+    assert reply == {"connection": "k1", "description": answer}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"connection": ""},
+        {"connection": "k", "description": {"type": "answer", "sdp": "x"}},
+        {"connection": "k", "description": {"type": "offer"}},
+        {"connection": "k", "description": []},
+        {"connection": "k", "candidate": {"candidate": 1}},
+        {"connection": "k", "tracks": {"0": {"source": "phone", "kind": "smell"}}},
+        {"connection": "k", "tracks": {"0": "phone"}},
+    ],
+)
+async def test_a_malformed_message_to_the_seat_is_refused(
+    house: House, body: Mapping[str, object]
+) -> None:
+    ana = house.browser("ana")
+    await house.phone("phone")
+    with pytest.raises(Refused) as refusal:
+        await house.rooms.seat_signal(ana.id, body)
+    assert refusal.value.reason is Reason.BAD_REQUEST
+
+
+async def test_an_answer_for_a_browser_that_left_meanwhile_is_taken_back(house: House) -> None:
+    ana = house.browser("ana")
+    await house.phone("phone")
+    house.plane.meanwhile = lambda: house.rooms.leave(ana.id, Reason.NORMAL, "left")
+    body = {"connection": "k", "description": {"type": "offer", "sdp": "x"}}
+    assert await house.rooms.seat_signal(ana.id, body) is None
+    assert house.plane.dropped.count(ana.id) == 2
+
+
+async def test_without_a_phone_there_is_no_seat_to_talk_to(house: House) -> None:
+    ana = house.browser("ana")
+    with pytest.raises(Refused) as refusal:
+        await house.rooms.seat_signal(ana.id, {"connection": "k"})
+    assert refusal.value.reason is Reason.NOT_FOUND
+
+
+async def test_a_relay_that_never_gets_ready_is_passed_over_by_the_timer(house: House) -> None:
+    for name in "abcdefg":
+        house.browser(name)
+    timer = next(timer for timer in house.timers if not timer.cancelled)
+    house.now = timer.deadline
+    timer.callback()
+    described = house.rooms.describe()[ROOM]
+    assert isinstance(described, dict)
+    # "g" was never asked to relay, so nothing speaks against it yet.
+    assert all(
+        parent in (tree["root"], "g")
+        for tree in described["trees"].values()
+        for parent in tree["parent_of"].values()
+    )
+
+
+async def test_the_seat_that_receives_ends_the_old_edge(house: House) -> None:
+    for name in "ab":
+        house.browser(name)
+    await house.phone("phone")
+    a = ParticipantId("a")
+    house.rooms.on_media_event(SeatReceiving(ROOM, Edge(a, a, SEAT)))
+    described = house.rooms.describe()[ROOM]
+    assert isinstance(described, dict)
+    phone = next(p for p in described["participants"] if p["id"] == "phone")
+    assert phone["hears"] == ["a"]
+
+
+def test_a_call_reaches_a_declared_or_an_open_room_and_no_other(house: House) -> None:
+    caller = Address("sip", "bob", "192.0.2.9")
+    assert house.rooms.route(Address("sip", "demo", "host"), caller) == "demo"
+    with pytest.raises(Refused) as refusal:
+        house.rooms.route(Address("sip", "standup", "host"), caller)
+    assert refusal.value.reason is Reason.NOT_FOUND
+    house.rooms.enter(RoomName("standup"), RecordingLeg(ParticipantId("ana")), BOTH)
+    assert house.rooms.route(Address("sip", "standup", "host"), caller) == "standup"
