@@ -1,0 +1,197 @@
+"""The composition root: the one place that knows every concrete class."""
+
+import asyncio
+import logging
+import os
+import shutil
+import socket
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack
+
+from gateway.conference.rooms import Rooms, Surroundings
+from gateway.config import Config
+from gateway.dialplan.load import load_plan
+from gateway.media.plane import InlinePlane
+from gateway.ports import Bridge
+from gateway.trees.policies.breadth_first import BreadthFirst
+from gateway.web.server import WebServer
+from sipbridge.bridge import SipBridge
+from xmppbridge.bridge import XmppBridge
+from xmppbridge.prosody import EmbeddedProsody
+
+_log = logging.getLogger("trestle.app")
+
+DEMO_ROOM = "demo"
+
+
+class Gateway:
+    """A whole gateway: everything that a configuration asks for, started and stopped together."""
+
+    def __init__(self, config: Config) -> None:
+        """Call inside a running event loop. Raises `TrestleError` for a faulty dial plan."""
+        self._config = config
+        loop = asyncio.get_running_loop()
+        self._plane = InlinePlane(
+            rtp_ports=config.media.rtp_ports,
+            address=config.media.address,
+            rtp_timeout=config.media.rtp_timeout,
+        )
+        self.rooms = Rooms(
+            load_plan(config.dialplan),
+            self._plane,
+            BreadthFirst(config.conference.fanout),
+            Surroundings(loop.time, loop.call_at),
+            config.conference.max_participants,
+        )
+        self.web = WebServer(
+            listen=config.web.listen,
+            port=config.web.port,
+            tls_port=config.web.tls_port,
+            certificate=config.web.certificate,
+            key=config.web.key,
+            state_dir=config.state_dir,
+            status=self.status,
+        )
+        self.sip = _sip(config) if config.sip.enabled else None
+        self.xmpp_off = _why_xmpp_is_off(config)
+        self.prosody = _prosody(config) if self.xmpp_off is None else None
+        self.xmpp = _xmpp(config, self.prosody) if self.xmpp_off is None else None
+        self._started = AsyncExitStack()
+
+    async def start(self) -> None:
+        """Returns when every door is open. Raises `TrestleError`, with all doors closed again."""
+        try:
+            await self._plane.start(self.rooms.on_media_event)
+            self._started.push_async_callback(self._plane.stop)
+            if self.sip is not None:
+                await self._open(self.sip)
+            if self.prosody is not None:
+                await self.prosody.start()
+                self._started.push_async_callback(self.prosody.stop)
+            if self.xmpp is not None:
+                await self._open(self.xmpp)
+            else:
+                _log.warning("XMPP is off: %s", self.xmpp_off)
+            # The page comes last: who sees it finds everything else there.
+            await self.web.start(self.rooms)
+            self._started.push_async_callback(self.web.stop)
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def stop(self) -> None:
+        """Ends every call in its protocol's words; what was started last ends first."""
+        await self._started.aclose()
+
+    def status(self) -> Mapping[str, object]:
+        """What is open now, and every room with its trees; plain values for JSON."""
+        parts = [self.rooms, self._plane, self.web, self.sip, self.xmpp]
+        open_now = {"tasks": len(asyncio.all_tasks()), "file_descriptors": _count_descriptors()}
+        for part in parts:
+            if part is not None:
+                open_now.update(part.inventory())
+        return {"open": open_now, "rooms": self.rooms.describe()}
+
+    def invitation(self) -> str:
+        """What to do now, for the person who started this."""
+        here = _own_address()
+        lines = [
+            "Trestle is ready.",
+            f"  Browser  http://localhost:{self.web.port}/{DEMO_ROOM}",
+        ]
+        if self.web.tls_port is not None:
+            lines.append(
+                f"           https://{here}:{self.web.tls_port}/{DEMO_ROOM} from other machines"
+                + ("" if self._config.web.certificate else " (accept the generated certificate)")
+            )
+        if self.sip is not None:
+            host = self._config.sip.host or here
+            port = "" if self.sip.port == 5060 else f":{self.sip.port}"
+            lines.append(f"  Phone    sip:{DEMO_ROOM}@{host}{port}")
+        if self.xmpp is not None:
+            lines.append(f"  XMPP     {DEMO_ROOM}@{self._config.xmpp.component}")
+            if self.prosody is not None:
+                who = f"you@{self._config.xmpp.domain}"
+                lines.append(f"           make an account: trestle account add {who}")
+        else:
+            lines.append(f"  XMPP     off: {self.xmpp_off}")
+        return "\n".join(lines)
+
+    async def _open(self, bridge: Bridge) -> None:
+        await bridge.start(self.rooms)
+        self._started.push_async_callback(bridge.stop)
+
+
+async def serve(config: Config, stop: Awaitable[object], announce: Callable[[str], None]) -> None:
+    """Runs a gateway until `stop` is done; `announce` gets the invitation when it is ready."""
+    gateway = Gateway(config)
+    await gateway.start()
+    try:
+        announce(gateway.invitation())
+        await stop
+        _log.info("stopping")
+    finally:
+        await gateway.stop()
+
+
+def embedded_prosody(config: Config) -> EmbeddedProsody:
+    """The XMPP server that this configuration would run."""
+    xmpp = config.xmpp
+    return EmbeddedProsody(
+        state_dir=config.state_dir / "prosody",
+        domain=xmpp.domain,
+        component=xmpp.component,
+        listen=xmpp.listen,
+        c2s_port=xmpp.c2s_port,
+        component_port=xmpp.component_port,
+        http_port=xmpp.http_port,
+    )
+
+
+def _sip(config: Config) -> SipBridge:
+    sip = config.sip
+    return SipBridge(listen=sip.listen, port=sip.port, host=sip.host, udp=sip.udp, tcp=sip.tcp)
+
+
+def _why_xmpp_is_off(config: Config) -> str | None:
+    if not config.xmpp.enabled:
+        return "xmpp.enabled is off in the configuration"
+    if config.xmpp.server is None and shutil.which("prosody") is None:
+        return "no prosody program here (apt-get install prosody), and xmpp.server is not set"
+    return None
+
+
+def _prosody(config: Config) -> EmbeddedProsody | None:
+    return embedded_prosody(config) if config.xmpp.server is None else None
+
+
+def _xmpp(config: Config, prosody: EmbeddedProsody | None) -> XmppBridge:
+    xmpp = config.xmpp
+    if prosody is not None:
+        return XmppBridge(component=xmpp.component, secret=prosody.secret, port=xmpp.component_port)
+    assert xmpp.server is not None
+    assert xmpp.secret is not None
+    return XmppBridge(
+        component=xmpp.component,
+        secret=xmpp.secret,
+        host=xmpp.server.host,
+        port=xmpp.server.port,
+    )
+
+
+def _own_address() -> str:
+    """The address that other machines most likely reach us by; localhost without a network."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            # Sends nothing: asks the kernel for the route to a documentation address (RFC 5737).
+            probe.connect(("198.51.100.1", 9))
+        except OSError:
+            return "localhost"
+        return str(probe.getsockname()[0])
+
+
+def _count_descriptors() -> int:
+    try:
+        return len(os.listdir("/proc/self/fd"))
+    except FileNotFoundError:
+        return -1

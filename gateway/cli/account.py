@@ -1,0 +1,47 @@
+"""trestle account: accounts of the XMPP server that Trestle runs itself."""
+
+import argparse
+import asyncio
+import getpass
+import sys
+
+from gateway.app import embedded_prosody
+from gateway.cli.options import Subparsers, add_config, load_config
+from gateway.errors import TrestleError
+
+
+def add_parser(subparsers: Subparsers) -> None:
+    parser = subparsers.add_parser("account", help="accounts of the embedded XMPP server")
+    actions = parser.add_subparsers(required=True, metavar="ACTION")
+    add = actions.add_parser("add", help="make an account, or give it a new password")
+    add.add_argument("jid", help="such as alice@localhost")
+    add.add_argument(
+        "--password-stdin", action="store_true", help="read the password from standard input"
+    )
+    add_config(add)
+    add.set_defaults(command=_add)
+
+
+def _add(options: argparse.Namespace) -> int:
+    config = load_config(options)
+    if config.xmpp.server is not None:
+        raise TrestleError(
+            "xmpp.server is set: accounts are made on that server, not by this command"
+        )
+    password = _password(options)
+    asyncio.run(embedded_prosody(config).add_account(options.jid, password))
+    sys.stdout.write(f"{options.jid} can log in now.\n")
+    return 0
+
+
+def _password(options: argparse.Namespace) -> str:
+    """Never an argument: command lines can be read by everyone on the machine."""
+    if options.password_stdin:
+        password = sys.stdin.readline().rstrip("\n")
+    else:
+        password = getpass.getpass(f"Password for {options.jid}: ")
+        if password != getpass.getpass("Once more: "):
+            raise TrestleError("the two passwords differ: nothing was done")
+    if not password:
+        raise TrestleError("the password is empty: nothing was done")
+    return password
