@@ -1,0 +1,264 @@
+"""What the admin decides: read once, checked whole, then a frozen value.
+
+`config/gateway.yaml` says the same for people, with every default. A field's reader, in its
+metadata, turns the text of the file into the value or says what was expected.
+"""
+
+# ruff: noqa: RUF009  (`_setting` is dataclasses.field with a reader: nothing mutable is shared)
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, Field, dataclass, field, fields
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any, TypeVar
+
+from gateway.errors import ConfigError
+from gateway.yamltext import (
+    Problems,
+    Section,
+    Value,
+    choice,
+    existing_file,
+    file_path,
+    optional,
+    read,
+    switch,
+    whole,
+)
+
+T = TypeVar("T")
+D = TypeVar("D")
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where to connect to."""
+
+    host: str
+    port: int
+
+
+def _setting(default: D, reader: Callable[[Value], T], *, secret: bool = False) -> D | T:
+    """A field with its reader; a secret never shows in a repr."""
+    return field(default=default, metadata={"reader": reader}, repr=not secret)
+
+
+def _secret(value: Value) -> str | None:
+    return value.secret()
+
+
+def _address(value: Value) -> str:
+    """An IP address; names are refused, since they can mean several."""
+    try:
+        return str(ip_address(value.text()))
+    except ValueError:
+        raise value.error(f"expected an IP address, not '{value.text()}'") from None
+
+
+def _host(value: Value) -> str:
+    """A host name or an address, without a port."""
+    host = value.text().lower()
+    if any(sign in host for sign in "/@ ,;") or (":" in host and not host.startswith("[")):
+        raise value.error(f"expected a host name, not '{host}'")
+    return host
+
+
+def _endpoint(value: Value) -> Endpoint:
+    host, colon, port = value.text().rpartition(":")
+    if not (colon and host and port.isascii() and port.isdigit() and 0 < int(port[:9]) < 65_536):
+        raise value.error(f"expected host:port, not '{value.text()}'")
+    return Endpoint(host.strip("[]"), int(port))
+
+
+def _port_range(value: Value) -> range:
+    """`20000-29999`, both ends included; RTP takes an even port and RTCP the next one."""
+    low, dash, high = value.text().partition("-")
+    if not (dash and all(part.isascii() and part.isdigit() for part in (low, high))):
+        raise value.error(f"expected two ports such as 20000-29999, not '{value.text()}'")
+    ports = range(int(low[:9]), int(high[:9]) + 1)
+    if not 1024 <= ports.start < ports.stop <= 65_536 or len(ports) < 2:
+        raise value.error(f"expected two ports from 1024 to 65535, low-high, not '{value.text()}'")
+    return ports
+
+
+def _seconds(value: Value) -> float:
+    try:
+        seconds = float(value.text())
+    except ValueError:
+        seconds = 0.0
+    if not 1 <= seconds <= 86_400:
+        raise value.error(f"expected seconds from 1 to 86400, not '{value.text()}'")
+    return seconds
+
+
+_PORT = whole(0, 65_535)
+
+
+@dataclass(frozen=True, slots=True)
+class WebConfig:
+    """The page and the signalling socket of browsers."""
+
+    listen: str = _setting("0.0.0.0", _address)
+    """The local address to listen on; `::` takes IPv6 and IPv4."""
+    port: int = _setting(8080, _PORT)
+    """HTTP; browsers give the microphone here to http://localhost only. 0: any free port."""
+    tls_port: int | None = _setting(8443, optional(_PORT))
+    """HTTPS, for browsers on other machines. None: no HTTPS."""
+    certificate: Path | None = _setting(None, optional(existing_file))
+    """PEM file with the certificate and its chain. None: a generated one, kept in `state_dir`."""
+    key: Path | None = _setting(None, optional(existing_file))
+    """PEM file with the key of `certificate`."""
+
+
+@dataclass(frozen=True, slots=True)
+class SipConfig:
+    """Phones."""
+
+    enabled: bool = _setting(True, switch)
+    listen: str = _setting("0.0.0.0", _address)
+    """The local address to listen on."""
+    port: int = _setting(5060, _PORT)
+    """For UDP and TCP alike. 0: any free port."""
+    host: str | None = _setting(None, optional(_host))
+    """What phones reach us by, for Contact. None: the local address of each call's own flow."""
+    udp: bool = _setting(True, switch)
+    tcp: bool = _setting(True, switch)
+
+
+@dataclass(frozen=True, slots=True)
+class XmppConfig:
+    """XMPP clients: as a component of an XMPP server, of our own or of somebody else's."""
+
+    enabled: bool = _setting(True, switch)
+    server: Endpoint | None = _setting(None, optional(_endpoint))
+    """The component port of a server that runs already. None: Trestle runs a Prosody itself."""
+    component: str = _setting("rooms.localhost", _host)
+    """The component's domain: people call `<room>@` this."""
+    secret: str | None = _setting(None, _secret, secret=True)
+    """Shared with `server`, which needs it; generated for a Prosody of our own."""
+    domain: str = _setting("localhost", _host)
+    """The domain of the embedded Prosody's accounts."""
+    listen: str = _setting("0.0.0.0", _address)
+    """Where the embedded Prosody listens for clients."""
+    c2s_port: int = _setting(5222, whole(1, 65_535))
+    """Of the embedded Prosody, for clients."""
+    component_port: int = _setting(5347, whole(1, 65_535))
+    """Of the embedded Prosody, for ourselves: on the loopback interface only."""
+    http_port: int = _setting(5280, whole(1, 65_535))
+    """Of the embedded Prosody, WebSocket and BOSH: on the loopback interface only."""
+
+
+@dataclass(frozen=True, slots=True)
+class MediaConfig:
+    """Sound and pictures of those whose media ends at the gateway."""
+
+    rtp_ports: range = _setting(range(20_000, 30_000), _port_range)
+    """UDP ports for plain RTP: two for each phone."""
+    address: str | None = _setting(None, optional(_address))
+    """What phones shall send to. None: the local address that reaches the phone."""
+    rtp_timeout: float = _setting(60.0, _seconds)
+    """A phone that sends nothing for so many seconds, and is not on hold, is gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConferenceConfig:
+    """Rooms, and the trees that carry their streams."""
+
+    fanout: int = _setting(2, whole(1, 16))
+    """How many children a peer feeds at most in one tree."""
+    max_participants: int = _setting(100, whole(1, 10_000))
+    """In one room."""
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """The whole file; its fields are the file's sections."""
+
+    web: WebConfig = field(default_factory=WebConfig)
+    sip: SipConfig = field(default_factory=SipConfig)
+    xmpp: XmppConfig = field(default_factory=XmppConfig)
+    media: MediaConfig = field(default_factory=MediaConfig)
+    conference: ConferenceConfig = field(default_factory=ConferenceConfig)
+    dialplan: Path | None = _setting(None, optional(existing_file))
+    """What addresses mean. None: the embedded plan, as in `config/dialplan.yaml`."""
+    state_dir: Path = field(
+        default_factory=lambda: Path(os.path.expanduser("~/.local/state/trestle")),
+        metadata={"reader": file_path},
+    )
+    """Where certificates and the embedded Prosody's data are kept."""
+    log_level: str = _setting("info", choice("debug", "info", "warning", "error"))
+
+
+def load(path: Path | None, environ: Mapping[str, str] | None = None) -> Config:
+    """The configuration in a file; the defaults without one.
+
+    Raises `ConfigErrors` with everything that is wrong in the file. `environ` serves `!env`.
+    """
+    if path is None:
+        return Config()
+    problems = Problems()
+    top = read(path, os.environ if environ is None else environ, problems)
+    config: Config | None = None
+    try:
+        config = _build(Config, top)
+    except ConfigError as error:
+        problems.add(error)
+    problems.raise_any()
+    assert config is not None
+    return config
+
+
+def _build(kind: type[T], value: Value) -> T:
+    """A section's value; a nested dataclass is a section in turn."""
+    known: tuple[Field[Any], ...] = fields(kind)  # type: ignore[arg-type]
+    section = value.section([each.name for each in known])
+    made = {each.name: section.read(each.name, _reader(each), _default(each)) for each in known}
+    built = kind(**made)
+    check = _CHECKS.get(kind)
+    if check is not None:
+        check(built, section)
+    return built
+
+
+def _reader(each: Field[Any]) -> Callable[[Value], Any]:
+    if "reader" in each.metadata:
+        reader: Callable[[Value], Any] = each.metadata["reader"]
+        return reader
+    nested = each.default_factory
+    assert isinstance(nested, type)
+    return lambda value: _build(nested, value)
+
+
+def _default(each: Field[Any]) -> Any:
+    return each.default if each.default_factory is MISSING else each.default_factory()
+
+
+# --- what no field can know alone -----------------------------------------------------------
+
+
+def _check_web(web: WebConfig, section: Section) -> None:
+    for one, other in (("certificate", "key"), ("key", "certificate")):
+        given = section.found.get(one)
+        if given is not None and getattr(web, one) and not getattr(web, other):
+            raise given.error(f"needs '{other}' beside it")
+    if web.port and web.port == web.tls_port:
+        place = section.found.get("tls_port", section.value)
+        raise place.error(f"{web.port} is the HTTP port already")
+
+
+def _check_sip(sip: SipConfig, section: Section) -> None:
+    if sip.enabled and not (sip.udp or sip.tcp):
+        raise section.value.error("udp and tcp are both off: switch one on, or 'enabled' off")
+
+
+def _check_xmpp(xmpp: XmppConfig, section: Section) -> None:
+    if xmpp.server and "secret" not in section.found:
+        raise section.found["server"].error("needs 'secret' beside it: !env NAME or !file path")
+
+
+_CHECKS: Mapping[type, Callable[[Any, Section], None]] = {
+    WebConfig: _check_web,
+    SipConfig: _check_sip,
+    XmppConfig: _check_xmpp,
+}

@@ -1,0 +1,162 @@
+import re
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+
+import pytest
+
+from gateway.config import Config, Endpoint, load
+from gateway.yamltext import ConfigErrors
+
+MANUAL = Path(__file__).parents[3] / "config" / "gateway.yaml"
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "gateway.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def complaints(folder: Path, text: str, **environ: str) -> list[str]:
+    """What is said about a file, without the folder in front."""
+    path = write(folder, text)
+    with pytest.raises(ConfigErrors) as caught:
+        load(path, environ)
+    return [line.removeprefix(f"{folder}/") for line in str(caught.value).splitlines()]
+
+
+def test_no_file_means_the_defaults() -> None:
+    assert load(None) == Config()
+
+
+def test_the_sample_file_holds_exactly_the_defaults() -> None:
+    assert load(MANUAL) == Config()
+
+
+def test_the_sample_file_explains_every_key() -> None:
+    text = MANUAL.read_text(encoding="utf-8")
+    for section in fields(Config):
+        assert re.search(rf"^{section.name}:.*# \w|^{section.name}: ", text, re.M), section.name
+        nested = getattr(Config(), section.name)
+        if is_dataclass(nested):
+            body = re.split(r"^(?=\S)", text.split(f"\n{section.name}:", 1)[1], flags=re.M)[0]
+            for key in fields(nested):
+                line = rf"^  (?:# )?{key.name}: .*# \w"
+                assert re.search(line, body, re.M), f"{section.name}.{key.name}"
+
+
+def test_an_empty_file_means_the_defaults(tmp_path: Path) -> None:
+    assert load(write(tmp_path, "# nothing\n")) == Config()
+
+
+def test_values_are_typed_by_the_schema_and_not_by_yaml(tmp_path: Path) -> None:
+    config = load(
+        write(
+            tmp_path,
+            "web: {port: '9090', tls_port: off}\n"
+            "xmpp: {server: '[::1]:5347', secret: !env S, component: 0301.example}\n"
+            "media: {rtp_ports: 4000-4999, rtp_timeout: 2.5}\n"
+            "sip: {udp: yes, tcp: 'false', host: 192.0.2.1}\n",
+        ),
+        {"S": "hush"},
+    )
+    assert (config.web.port, config.web.tls_port) == (9090, None)
+    assert config.xmpp.server == Endpoint("::1", 5347)
+    assert config.xmpp.component == "0301.example"
+    assert config.media.rtp_ports == range(4000, 5000)
+    assert config.media.rtp_timeout == 2.5
+    assert (config.sip.udp, config.sip.tcp, config.sip.host) == (True, False, "192.0.2.1")
+
+
+def test_paths_are_relative_to_the_file(tmp_path: Path) -> None:
+    (tmp_path / "plan.yaml").write_text("version: 1")
+    config = load(write(tmp_path, "dialplan: plan.yaml\nstate_dir: state\n"))
+    assert config.dialplan == tmp_path / "plan.yaml"
+    assert config.state_dir == tmp_path / "state"
+
+
+def test_a_secret_comes_from_a_file_and_is_never_printed(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("hush-hush\n")
+    config = load(write(tmp_path, "xmpp: {server: 'a.example:5347', secret: !file secret}\n"))
+    assert config.xmpp.secret == "hush-hush"
+    assert "hush" not in repr(config)
+
+
+def test_all_mistakes_of_a_file_are_told_at_once(tmp_path: Path) -> None:
+    text = """\
+web:
+  prot: 8080
+  port: http
+  port: 81
+sip:
+  udp: perhaps
+conference: 7
+medai: {}
+log_level: inof
+"""
+    assert complaints(tmp_path, text) == [
+        "gateway.yaml:2:3: web.prot: unknown name 'prot', did you mean 'port'?",
+        "gateway.yaml:3:9: web.port: expected a whole number from 0 to 65535, not 'http'",
+        "gateway.yaml:4:3: web.port: 'port' stands here twice",
+        "gateway.yaml:6:8: sip.udp: expected on or off, not 'perhaps'",
+        "gateway.yaml:7:13: conference: expected names with values",
+        "gateway.yaml:8:1: medai: unknown name 'medai', did you mean 'media'?",
+        "gateway.yaml:9:12: log_level: expected one of debug, info, warning, error, not 'inof', "
+        "did you mean 'info'?",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("web: {port: }", "1:13: web.port: nothing stands here (a value that starts with"),
+        ("web: {port: 65536}", "1:13: web.port: expected a whole number from 0 to 65535"),
+        ("web: {port: 8_080}", "1:13: web.port: expected a whole number"),
+        ("web: {port: [80]}", "1:13: web.port: expected one value, not a list"),
+        ("web: {port: !env P}", "1:13: web.port: '!env' is not known here"),
+        ("web: {port: 81, tls_port: 81}", "1:27: web.tls_port: 81 is the HTTP port already"),
+        ("web: {listen: localhost}", "1:15: web.listen: expected an IP address, not 'localhost'"),
+        ("web: {certificate: no.pem}", "1:20: web.certificate: there is no file "),
+        ("web: {certificate: gateway.yaml}", "1:20: web.certificate: needs 'key' beside it"),
+        ("web: {key: gateway.yaml}", "1:12: web.key: needs 'certificate' beside it"),
+        ("web: []", "1:6: web: expected names with values"),
+        ("sip: {udp: off, tcp: off}", "1:6: sip: udp and tcp are both off"),
+        ("sip: {host: 'a:5060'}", "1:13: sip.host: expected a host name, not 'a:5060'"),
+        ("xmpp: {server: 'a:1'}", "1:16: xmpp.server: needs 'secret' beside it"),
+        ("xmpp: {server: a}", "1:16: xmpp.server: expected host:port, not 'a'"),
+        ("xmpp: {secret: hush}", "1:16: xmpp.secret: a secret does not stand here itself"),
+        ("xmpp: {secret: !env NO}", "1:16: xmpp.secret: the environment variable NO is not set"),
+        ("xmpp: {secret: !file no}", "1:16: xmpp.secret: the file no cannot be read: No such"),
+        ("media: {rtp_ports: 9-5}", "1:20: media.rtp_ports: expected two ports from 1024"),
+        ("media: {rtp_ports: many}", "1:20: media.rtp_ports: expected two ports such as"),
+        ("media: {rtp_timeout: nan}", "1:22: media.rtp_timeout: expected seconds from 1"),
+        ("- web", "1:1: expected names with values"),
+        ("web: &a {}", "1:6: '&a' must be in quotes"),
+        ("web: *a", "1:6: '*a' must be in quotes"),
+        ("web:\n\tport: 1", "2:1: a tab cannot indent, use spaces"),
+        ("web: @x", "1:6: a value that starts with '@' must be in quotes"),
+        ("web: {port: 1", "2:1: did not find expected ',' or '}'"),
+        ("[web]: 1", "1:1: expected one value, not a list or names with values"),
+        ("web: {}\n---\nsip: {}", "2:1: but found another document"),
+        ("a: \x07", " is not YAML: "),
+        ("[" * 100_000, "1:33: is nested too deeply"),
+    ],
+)
+def test_a_mistake_is_told_with_its_place(tmp_path: Path, text: str, complaint: str) -> None:
+    [line] = complaints(tmp_path, text)[:1]
+    assert line.startswith(f"gateway.yaml:{complaint}"), line
+
+
+def test_a_refused_secret_is_not_repeated(tmp_path: Path) -> None:
+    assert "hush" not in "".join(complaints(tmp_path, "xmpp: {secret: hush}"))
+
+
+def test_a_missing_file_says_so(tmp_path: Path) -> None:
+    with pytest.raises(ConfigErrors, match=r"gone\.yaml: No such file or directory"):
+        load(tmp_path / "gone.yaml")
+
+
+def test_a_file_that_is_not_text_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "gateway.yaml"
+    path.write_bytes(b"web: \xff\n")
+    with pytest.raises(ConfigErrors, match="it is not UTF-8 text"):
+        load(path)
