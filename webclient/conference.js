@@ -1,0 +1,162 @@
+/**
+ * One participation in one conference: keeps signalling, room and peers in step.
+ *
+ * Knows nothing of the page; the page hears of it by the handlers.
+ */
+
+import { Peers } from "./peers.js";
+import { EMPTY_ROOM, reduce } from "./room.js";
+import { Signaling } from "./signaling.js";
+
+/** @import {LocalMedia} from "./media.js" */
+/** @import {SourceTracks} from "./peers.js" */
+/** @import {ClientMessage, MediaKind, ServerMessage} from "./protocol.js" */
+/** @import {Room} from "./room.js" */
+/** @import {Ending} from "./signaling.js" */
+
+/** Error codes that the person need not see: the neighbour has just left. */
+const QUIET_ERRORS = new Set(["unknown-peer"]);
+
+const KINDS = /** @type {const} */ (["audio", "video"]);
+
+/**
+ * @typedef {object} Handlers
+ * @property {(state: "joined" | "reconnecting") => void} state
+ * @property {(room: Room) => void} room
+ * @property {(streams: Map<string, SourceTracks>) => void} streams
+ * @property {(text: string) => void} notice something the person should know
+ * @property {(ending: Ending) => void} ended not by us
+ */
+
+export class Conference {
+  #media;
+  #on;
+  #signaling;
+  #peers;
+  #room = EMPTY_ROOM;
+  #told = "";
+  #onMediaChange = () => this.#mediaChanged();
+  #onOnline = () => this.#signaling.retryNow();
+
+  /**
+   * @param {object} options
+   * @param {string} options.room
+   * @param {string} options.name
+   * @param {LocalMedia} options.media
+   * @param {() => WebSocket} options.openSocket
+   * @param {Handlers} handlers
+   */
+  constructor({ room, name, media, openSocket }, handlers) {
+    this.#media = media;
+    this.#on = handlers;
+    this.#peers = new Peers({
+      send: (message) => this.#send(message),
+      streams: handlers.streams,
+      trouble: (neighbour) => handlers.notice(this.#troubleWith(neighbour)),
+    });
+    this.#signaling = new Signaling(
+      openSocket,
+      () => this.#join(room, name),
+      {
+        message: (message) => this.#receive(message),
+        state: handlers.state,
+        ended: (ending) => {
+          this.#close();
+          handlers.ended(ending);
+        },
+      },
+    );
+    media.addEventListener("change", this.#onMediaChange);
+    window.addEventListener("online", this.#onOnline);
+    this.#signaling.start();
+  }
+
+  leave() {
+    this.#signaling.leave();
+    this.#close();
+  }
+
+  #close() {
+    this.#media.removeEventListener("change", this.#onMediaChange);
+    window.removeEventListener("online", this.#onOnline);
+    this.#peers.close();
+  }
+
+  /** @param {ServerMessage} message */
+  #receive(message) {
+    this.#room = reduce(this.#room, message);
+    switch (message.type) {
+      case "welcome":
+        this.#peers.restart(message.ice_servers);
+        this.#mediaChanged();
+        break;
+      case "roster":
+      case "attach":
+      case "detach":
+        this.#peers.update(this.#room, this.#media.tracks);
+        break;
+      case "signal":
+        this.#peers.receive(message);
+        break;
+      case "error":
+        this.#refused(message);
+        break;
+    }
+    this.#on.room(this.#room);
+  }
+
+  /** @param {import("./protocol.js").ErrorMessage} error */
+  #refused({ code, text }) {
+    console.warn(`the server refused: ${code}: ${text}`);
+    if (code === "refused") this.#peers.seatRefused();
+    else if (this.#room.you !== "" && !QUIET_ERRORS.has(code)) this.#on.notice(text);
+  }
+
+  /**
+   * @param {string} room
+   * @param {string} name
+   * @returns {import("./protocol.js").Join}
+   */
+  #join(room, name) {
+    const publishes = this.#publishes();
+    this.#told = JSON.stringify([publishes, { audio: false, video: false }]);
+    return { type: "join", room, name, publishes };
+  }
+
+  /** The server hears of what changed since `join`, which lets everyone in unmuted. */
+  #mediaChanged() {
+    if (this.#room.you === "") return;
+    const publishes = this.#publishes();
+    const muted = { audio: this.#media.muted, video: false };
+    const told = JSON.stringify([publishes, muted]);
+    if (told !== this.#told) {
+      this.#told = told;
+      this.#send({ type: "publish", publishes });
+      this.#send({ type: "mute", ...muted });
+    }
+    this.#peers.update(this.#room, this.#media.tracks);
+  }
+
+  /** @returns {MediaKind[]} */
+  #publishes() {
+    return KINDS.filter((kind) => this.#media.tracks[kind] !== undefined);
+  }
+
+  /** @param {ClientMessage} message */
+  #send(message) {
+    try {
+      this.#signaling.send(message);
+    } catch (error) {
+      console.error("cannot be sent:", error);
+    }
+  }
+
+  /** @param {string} neighbour */
+  #troubleWith(neighbour) {
+    if (neighbour === this.#room.seat) {
+      return "There is no media connection with the server: phones and XMPP clients cannot be heard.";
+    }
+    const who = this.#room.participants.find(({ id }) => id === neighbour);
+    return `There is no connection with ${who?.name ?? "a participant"}: you may not hear each other.`;
+  }
+}

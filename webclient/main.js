@@ -1,0 +1,200 @@
+/** The page: shows the right screen and wires views, media and conference together. */
+
+import { Conference } from "./conference.js";
+import { wakeUp } from "./levels.js";
+import { LocalMedia } from "./media.js";
+import { roomProblem } from "./protocol.js";
+import { EMPTY_ROOM } from "./room.js";
+import { ControlsView } from "./views/controls.js";
+import { byId } from "./views/dom.js";
+import { JoinView } from "./views/join.js";
+import { landing } from "./views/landing.js";
+import { RosterView } from "./views/roster.js";
+import { StatusView } from "./views/status.js";
+import { TilesView } from "./views/tiles.js";
+import { toast } from "./views/toasts.js";
+
+/** @import {SourceTracks} from "./peers.js" */
+/** @import {Ending} from "./signaling.js" */
+
+/** @typedef {"join" | "joining" | "joined" | "reconnecting" | "left" | "error"} PageState */
+
+const SCREENS = ["landing", "join-screen", "room-screen", "left-screen"];
+
+/** @param {string} id */
+function showScreen(id) {
+  for (const screen of SCREENS) byId(screen, HTMLElement).hidden = screen !== id;
+}
+
+/** @param {PageState} state */
+function setState(state) {
+  document.documentElement.dataset.state = state;
+}
+
+class RoomPage {
+  #roomName;
+  #media = new LocalMedia();
+  #name = "";
+  /** @type {Conference | null} */
+  #conference = null;
+  #room = EMPTY_ROOM;
+  /** @type {Map<string, SourceTracks>} */
+  #streams = new Map();
+  /** @type {string[]} */
+  #toldProblems = [];
+  #hear = byId("hear-button", HTMLButtonElement);
+  #tiles = new TilesView(() => (this.#hear.hidden = false));
+  #roster = new RosterView();
+  #status;
+  #joinView;
+
+  /** @param {string} roomName */
+  constructor(roomName) {
+    this.#roomName = roomName;
+    this.#status = new StatusView(roomName);
+    this.#joinView = new JoinView(roomName, this.#media, (name) => this.#join(name));
+    new ControlsView(this.#media, () => this.#leave());
+    this.#hear.onclick = () => this.#allowSound();
+    byId("rejoin-button", HTMLButtonElement).onclick = () => void this.#rejoin();
+    for (const gesture of ["pointerdown", "keydown"]) {
+      document.addEventListener(gesture, wakeUp, { once: true });
+    }
+    window.addEventListener("pagehide", () => this.#conference && this.#leave());
+    this.#media.addEventListener("change", () => this.#mediaChanged());
+    document.title = `${roomName} · Trestle`;
+    showScreen("join-screen");
+    this.#joinView.focus();
+    this.#joinView.openDevices();
+    if (!("RTCPeerConnection" in window)) {
+      const text = "This browser has no WebRTC, or it is switched off: nothing could be heard.";
+      this.#joinView.showRefusal({ code: "unsupported", text });
+    }
+  }
+
+  /** @param {string} name */
+  #join(name) {
+    this.#name = name;
+    setState("joining");
+    this.#joinView.setBusy(true);
+    const socketUrl = new URL("/ws", location.href);
+    socketUrl.protocol = location.protocol === "https:" ? "wss:" : "ws:";
+    this.#conference = new Conference(
+      {
+        room: this.#roomName,
+        name,
+        media: this.#media,
+        openSocket: () => new WebSocket(socketUrl),
+      },
+      {
+        state: (state) => this.#connected(state),
+        room: (room) => {
+          this.#room = room;
+          this.#render();
+        },
+        streams: (streams) => {
+          this.#streams = streams;
+          this.#render();
+        },
+        notice: toast,
+        ended: (ending) => this.#ended(ending),
+      },
+    );
+  }
+
+  /** @param {"joined" | "reconnecting"} state */
+  #connected(state) {
+    setState(state);
+    this.#joinView.setBusy(false);
+    this.#status.setConnectionLost(state === "reconnecting");
+    showScreen("room-screen");
+  }
+
+  /** @param {Ending} ending */
+  #ended(ending) {
+    const wasIn = this.#room.you !== "";
+    this.#clear();
+    this.#joinView.setBusy(false);
+    if (wasIn) {
+      const wanted = ending.code === "normal" || ending.code === "replaced";
+      this.#showLeft(wanted ? "left" : "error", "You are out of the room", ending.text);
+    } else {
+      setState("error");
+      showScreen("join-screen");
+      this.#joinView.showRefusal(ending);
+      this.#joinView.openDevices();
+    }
+  }
+
+  #leave() {
+    this.#conference?.leave();
+    this.#clear();
+    this.#showLeft("left", "You left the room", "The others are still there, perhaps.");
+  }
+
+  async #rejoin() {
+    wakeUp();
+    const { chosen } = this.#media;
+    await Promise.all([
+      this.#media.choose("audio", chosen.audio),
+      this.#media.choose("video", chosen.video),
+    ]);
+    this.#join(this.#name);
+  }
+
+  #clear() {
+    this.#conference = null;
+    this.#room = EMPTY_ROOM;
+    this.#streams = new Map();
+    this.#tiles.clear();
+    this.#hear.hidden = true;
+    this.#status.setConnectionLost(false);
+  }
+
+  /**
+   * @param {"left" | "error"} state
+   * @param {string} title
+   * @param {string} text
+   */
+  #showLeft(state, title, text) {
+    this.#media.close();
+    byId("left-title", HTMLElement).textContent = title;
+    byId("left-text", HTMLElement).textContent = text;
+    document.title = `${this.#roomName} · Trestle`;
+    setState(state);
+    showScreen("left-screen");
+    byId("rejoin-button", HTMLButtonElement).focus();
+  }
+
+  #allowSound() {
+    this.#hear.hidden = true;
+    wakeUp();
+    this.#tiles.playAll();
+  }
+
+  #mediaChanged() {
+    if (this.#conference === null) return;
+    const problems = Object.values(this.#media.problems);
+    for (const problem of problems) if (!this.#toldProblems.includes(problem)) toast(problem);
+    this.#toldProblems = problems;
+    this.#render();
+  }
+
+  #render() {
+    if (this.#conference === null) return;
+    this.#tiles.render(this.#room, this.#streams, this.#media.tracks, this.#media.muted);
+    this.#roster.render(this.#room);
+    this.#status.render(this.#room);
+  }
+}
+
+function start() {
+  const roomName = location.pathname.replace(/^\/|\/$/g, "").toLowerCase();
+  if (roomProblem(roomName) !== null) {
+    showScreen("landing");
+    landing((room) => location.assign(`/${room}`));
+  } else {
+    new RoomPage(roomName);
+  }
+}
+
+start();

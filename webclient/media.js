@@ -1,0 +1,160 @@
+/**
+ * The person's own microphone and camera: opening, switching, muting, and in plain words why not.
+ *
+ * Sound and picture are opened one by one, so that a camera in use never costs the microphone.
+ */
+
+/** @import {MediaKind} from "./protocol.js" */
+
+/** No device of this kind, by choice. */
+export const NONE = "none";
+/** Whichever device the browser takes. */
+export const DEFAULT = "";
+
+/** @type {Record<MediaKind, MediaTrackConstraints>} */
+const CONSTRAINTS = {
+  audio: { echoCancellation: true, noiseSuppression: true, autoGainControl: true },
+  video: { width: { ideal: 640 }, height: { ideal: 360 }, frameRate: { ideal: 24 } },
+};
+
+const NOUN = { audio: "microphone", video: "camera" };
+
+/**
+ * A sentence or two for people: what happened and what to do about it.
+ *
+ * @param {MediaKind} kind
+ * @param {string} errorName the name of getUserMedia's DOMException, or "InsecureContext"
+ */
+export function mediaProblem(kind, errorName) {
+  const device = NOUN[kind];
+  switch (errorName) {
+    case "InsecureContext":
+      return (
+        `The browser gives the ${device} only to pages that come by https or from localhost. ` +
+        "Open this page by its https address, or join as a listener."
+      );
+    case "NotAllowedError":
+    case "SecurityError":
+      return (
+        `The ${device} was refused. Allow it for this page, by the sign beside the address, ` +
+        "and try again."
+      );
+    case "NotFoundError":
+    case "OverconstrainedError":
+      return `There is no ${device}. Plug one in and try again, or go on without.`;
+    case "NotReadableError":
+    case "AbortError":
+      return `The ${device} is in use by another program. Close that one and try again.`;
+    default:
+      return `The ${device} cannot be opened (${errorName}).`;
+  }
+}
+
+/** Fires `change` when a track, a choice, a problem or the mute state is another one. */
+export class LocalMedia extends EventTarget {
+  /** @type {Partial<Record<MediaKind, MediaStreamTrack>>} */
+  tracks = {};
+  /** @type {Record<MediaKind, string>} device ids, DEFAULT or NONE */
+  chosen = { audio: DEFAULT, video: DEFAULT };
+  /** @type {Partial<Record<MediaKind, string>>} sentences */
+  problems = {};
+  /** The microphone stays open but sends silence. */
+  muted = false;
+  /** Counts choices: of two that overlap the later one holds. */
+  #choices = { audio: 0, video: 0 };
+
+  /**
+   * Opens a device, or closes what is open for NONE. Problems end up in `problems`.
+   *
+   * @param {MediaKind} kind
+   * @param {string} deviceId
+   */
+  async choose(kind, deviceId) {
+    this.chosen[kind] = deviceId;
+    const choice = (this.#choices[kind] += 1);
+    if (deviceId === NONE) return this.#put(kind, undefined, undefined);
+    // Not every camera can be opened twice: the old one goes first.
+    if (kind === "video") this.#put(kind, undefined, undefined);
+    try {
+      const track = await openTrack(kind, deviceId);
+      if (choice !== this.#choices[kind]) return track.stop();
+      this.#put(kind, track, undefined);
+    } catch (error) {
+      console.warn(`${NOUN[kind]}:`, error);
+      if (choice !== this.#choices[kind]) return;
+      this.#put(kind, undefined, mediaProblem(kind, errorName(error)));
+    }
+  }
+
+  /** @param {boolean} muted */
+  setMuted(muted) {
+    this.muted = muted;
+    if (this.tracks.audio) this.tracks.audio.enabled = !muted;
+    this.#changed();
+  }
+
+  /** Switches the devices off; the choices stay. */
+  close() {
+    for (const kind of /** @type {const} */ (["audio", "video"])) {
+      this.#choices[kind] += 1;
+      this.tracks[kind]?.stop();
+    }
+    this.tracks = {};
+    this.#changed();
+  }
+
+  /**
+   * @param {MediaKind} kind
+   * @param {MediaStreamTrack | undefined} track
+   * @param {string | undefined} problem
+   */
+  #put(kind, track, problem) {
+    this.tracks[kind]?.stop();
+    delete this.tracks[kind];
+    delete this.problems[kind];
+    if (problem !== undefined) this.problems[kind] = problem;
+    if (track !== undefined) {
+      this.tracks[kind] = track;
+      if (kind === "audio") track.enabled = !this.muted;
+      track.onended = () => {
+        this.#put(kind, undefined, `The ${NOUN[kind]} was unplugged or taken away.`);
+      };
+    }
+    this.#changed();
+  }
+
+  #changed() {
+    this.dispatchEvent(new Event("change"));
+  }
+}
+
+/**
+ * @param {MediaKind} kind
+ * @param {string} deviceId
+ */
+async function openTrack(kind, deviceId) {
+  if (!navigator.mediaDevices) throw new DOMException("no mediaDevices", "InsecureContext");
+  const device = deviceId === DEFAULT ? {} : { deviceId: { exact: deviceId } };
+  const stream = await navigator.mediaDevices.getUserMedia({
+    [kind]: { ...CONSTRAINTS[kind], ...device },
+  });
+  const track = stream.getTracks().find((one) => one.kind === kind);
+  if (track === undefined) throw new DOMException("no track", "NotFoundError");
+  return track;
+}
+
+/** @param {unknown} error */
+function errorName(error) {
+  return error instanceof Error ? error.name : String(error);
+}
+
+/**
+ * The devices of one kind. Their labels are empty until one was opened.
+ *
+ * @param {MediaKind} kind
+ */
+export async function listDevices(kind) {
+  if (!navigator.mediaDevices) return [];
+  const devices = await navigator.mediaDevices.enumerateDevices();
+  return devices.filter((device) => device.kind === `${kind}input` && device.deviceId !== "");
+}

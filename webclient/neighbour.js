@@ -1,0 +1,361 @@
+/**
+ * One connection with one neighbour: the only file that touches RTCPeerConnection.
+ *
+ * All edges of a pair share it; an edge is a transceiver per kind. Between browsers offers can
+ * cross, so both follow perfect negotiation (W3C WebRTC 1.0, section 10.7). The seat never
+ * offers: we do, with a `recvonly` transceiver for each stream that we want of it.
+ */
+
+import { mediaArrives } from "./arrival.js";
+import { assign, sameTrack } from "./relay.js";
+
+/** @import {MediaKind, SignalBody, Track, Tracks} from "./protocol.js" */
+/** @import {Received, Slot} from "./relay.js" */
+
+/** For 640x360; a relay sends each child as much as the source sent it. */
+const MAX_VIDEO_BITRATE = 800_000;
+/** After this long without a connection the person is told. */
+const TROUBLE_AFTER_MS = 10_000;
+
+/**
+ * @typedef {object} Handlers
+ * @property {(body: SignalBody) => void} signal to be sent to the neighbour
+ * @property {() => void} change `received()` is another one now
+ * @property {() => void} trouble there has been no connection for a while
+ * @property {(state: RTCPeerConnectionState) => void} state
+ */
+
+/**
+ * A transceiver of ours and what it carries; null: left idle by an ended edge.
+ *
+ * @template {Track} S
+ * @typedef {{transceiver: RTCRtpTransceiver, kind: MediaKind, slot: S | null}} Lane
+ */
+
+/** @typedef {Received<MediaStreamTrack> & {end: AbortController}} Incoming */
+
+export class Neighbour {
+  #id;
+  #polite;
+  #connection;
+  #on;
+  #pc;
+  /** @type {Lane<Slot<MediaStreamTrack>>[]} */
+  #sending = [];
+  /** @type {Lane<Track>[]} */
+  #asking = [];
+  /** @type {Tracks} */
+  #theirs = {};
+  /** @type {Map<RTCRtpTransceiver, Incoming>} */
+  #incoming = new Map();
+  /** One per source, so that its sound and picture are played in step (lip-sync by msid).
+   * @type {Map<string, MediaStream>} */
+  #streams = new Map();
+  #announced = "{}";
+  #makingOffer = false;
+  #settingAnswer = false;
+  #ignoringOffer = false;
+  #restarted = false;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #troubleTimer;
+
+  /**
+   * @param {object} options
+   * @param {string} options.id
+   * @param {boolean} options.polite who gives way when offers cross
+   * @param {string} [options.connection] only for the seat: names this RTCPeerConnection
+   * @param {RTCIceServer[]} options.iceServers
+   * @param {Handlers} handlers
+   */
+  constructor({ id, polite, connection, iceServers }, handlers) {
+    this.#id = id;
+    this.#polite = polite;
+    this.#connection = connection;
+    this.#on = handlers;
+    this.#pc = new RTCPeerConnection({ iceServers, bundlePolicy: "max-bundle" });
+    this.#pc.onnegotiationneeded = () => this.#guard("offer", () => this.#offer());
+    this.#pc.onicecandidate = ({ candidate }) => this.#sendCandidate(candidate);
+    this.#pc.onsignalingstatechange = () => this.#announce();
+    this.#pc.onconnectionstatechange = () => this.#connectionChanged();
+    this.#watchForTrouble();
+  }
+
+  /**
+   * What the neighbour sends us, as far as it said what that is.
+   *
+   * @returns {Received<MediaStreamTrack>[]}
+   */
+  received() {
+    return [...this.#incoming.values()];
+  }
+
+  /**
+   * Sends exactly `slots`, and asks the seat for exactly `wanted`.
+   *
+   * @param {readonly Slot<MediaStreamTrack>[]} slots
+   * @param {readonly Track[]} wanted
+   */
+  carry(slots, wanted) {
+    const replaced = this.#layOut(slots);
+    const asked = assign(this.#asking, wanted);
+    this.#asking.forEach((lane, i) => (lane.slot = asked.carry[i] ?? null));
+    for (const slot of asked.add) {
+      const transceiver = this.#pc.addTransceiver(slot.kind, { direction: "recvonly" });
+      this.#asking.push({ transceiver, kind: slot.kind, slot });
+    }
+    this.#refresh();
+    this.#guard("tracks", async () => {
+      await Promise.all(replaced);
+      this.#announce();
+    });
+  }
+
+  /** @param {readonly Slot<MediaStreamTrack>[]} slots */
+  #layOut(slots) {
+    const { carry, add } = assign(this.#sending, slots);
+    const replaced = this.#sending.map((lane, i) => {
+      const track = carry[i]?.track ?? null;
+      lane.slot = carry[i] ?? null;
+      return lane.transceiver.sender.track === track ? null : lane.transceiver.sender.replaceTrack(track);
+    });
+    for (const slot of add) {
+      this.#sending.push({ transceiver: this.#addSender(slot), kind: slot.kind, slot });
+    }
+    return replaced;
+  }
+
+  /** @param {Slot<MediaStreamTrack>} slot */
+  #addSender({ source, kind, track }) {
+    const stream = this.#streams.get(source) ?? new MediaStream();
+    this.#streams.set(source, stream);
+    const transceiver = this.#pc.addTransceiver(track, {
+      direction: "sendonly",
+      streams: [stream],
+      sendEncodings: kind === "video" ? [{ maxBitrate: MAX_VIDEO_BITRATE }] : [{}],
+    });
+    if (kind === "video") preferVp8(transceiver);
+    return transceiver;
+  }
+
+  /**
+   * Takes a `signal` of the neighbour's.
+   *
+   * @param {SignalBody} body
+   */
+  async receive(body) {
+    // A late answer to a connection that was given up.
+    if (body.connection !== this.#connection) return;
+    await this.#guard("signal", async () => {
+      if (body.description && !this.#takes(body.description.type)) return;
+      if (body.tracks) this.#theirs = body.tracks;
+      if (body.description) await this.#setRemote(body.description);
+      if (body.candidate !== undefined) await this.#addCandidate(body.candidate);
+      this.#refresh();
+    });
+  }
+
+  close() {
+    clearTimeout(this.#troubleTimer);
+    for (const { end } of this.#incoming.values()) end.abort();
+    this.#incoming.clear();
+    const pc = this.#pc;
+    pc.onnegotiationneeded = pc.onicecandidate = null;
+    pc.onsignalingstatechange = pc.onconnectionstatechange = null;
+    pc.close();
+  }
+
+  // --- negotiation ---------------------------------------------------------------------------
+
+  async #offer() {
+    this.#makingOffer = true;
+    try {
+      await this.#pc.setLocalDescription();
+      this.#describe();
+    } finally {
+      this.#makingOffer = false;
+    }
+  }
+
+  /**
+   * Whether a description is for us. The impolite side lets a crossing offer pass, with all that
+   * came in it: the polite side will offer again.
+   *
+   * @param {"offer" | "answer"} type
+   */
+  #takes(type) {
+    const ready =
+      !this.#makingOffer && (this.#pc.signalingState === "stable" || this.#settingAnswer);
+    this.#ignoringOffer = type === "offer" && !ready && !this.#polite;
+    return !this.#ignoringOffer;
+  }
+
+  /** @param {RTCSessionDescriptionInit} description */
+  async #setRemote(description) {
+    this.#settingAnswer = description.type === "answer";
+    try {
+      await this.#pc.setRemoteDescription(description);
+    } finally {
+      this.#settingAnswer = false;
+    }
+    if (description.type !== "offer") return;
+    await this.#pc.setLocalDescription();
+    this.#describe();
+  }
+
+  /** @param {RTCIceCandidateInit | null} candidate */
+  async #addCandidate(candidate) {
+    try {
+      await this.#pc.addIceCandidate(candidate);
+    } catch (error) {
+      // It belongs to the offer that was let pass.
+      if (!this.#ignoringOffer) throw error;
+    }
+  }
+
+  #describe() {
+    const { type, sdp } = this.#pc.localDescription ?? {};
+    if (type !== "offer" && type !== "answer") return;
+    const tracks = this.#tracks();
+    this.#announced = JSON.stringify(tracks);
+    this.#signal({ description: { type, sdp: sdp ?? "" }, tracks });
+  }
+
+  /** Tells of reused transceivers; what is still to be negotiated goes with the description. */
+  #announce() {
+    if (this.#pc.signalingState !== "stable") return;
+    const tracks = this.#tracks();
+    const text = JSON.stringify(tracks);
+    if (text === this.#announced) return;
+    this.#announced = text;
+    this.#signal({ tracks });
+  }
+
+  #tracks() {
+    /** @type {Tracks} */
+    const tracks = {};
+    for (const { transceiver, slot } of [...this.#sending, ...this.#asking]) {
+      if (slot === null || transceiver.mid === null) continue;
+      tracks[transceiver.mid] = { source: slot.source, kind: slot.kind };
+    }
+    return tracks;
+  }
+
+  /** @param {RTCIceCandidate | null} candidate */
+  #sendCandidate(candidate) {
+    // Firefox ends with an empty candidate before the null: say it once.
+    if (candidate?.candidate === "") return;
+    this.#signal({ candidate: candidate?.toJSON() ?? null });
+  }
+
+  /** @param {SignalBody} body */
+  #signal(body) {
+    this.#on.signal(
+      this.#connection === undefined ? body : { ...body, connection: this.#connection },
+    );
+  }
+
+  // --- what comes in -------------------------------------------------------------------------
+
+  /** Brings `#incoming` in step with what is negotiated and announced. */
+  #refresh() {
+    const named = this.#named();
+    let changed = false;
+    for (const [transceiver, old] of this.#incoming) {
+      const track = named.get(transceiver);
+      if (track !== undefined && sameTrack(track, old)) continue;
+      old.end.abort();
+      this.#incoming.delete(transceiver);
+      changed = true;
+    }
+    for (const [transceiver, track] of named) {
+      if (this.#incoming.has(transceiver)) continue;
+      this.#incoming.set(transceiver, this.#await(transceiver.receiver, track));
+      changed = true;
+    }
+    if (changed) queueMicrotask(() => this.#on.change());
+  }
+
+  /** @returns {Map<RTCRtpTransceiver, Track>} */
+  #named() {
+    const named = new Map();
+    for (const { transceiver, slot } of this.#asking) if (slot) named.set(transceiver, slot);
+    for (const transceiver of this.#pc.getTransceivers()) {
+      const { mid, currentDirection, receiver } = transceiver;
+      if (mid === null || !Object.hasOwn(this.#theirs, mid)) continue;
+      if (currentDirection !== "recvonly" && currentDirection !== "sendrecv") continue;
+      const track = this.#theirs[mid];
+      if (track?.kind === receiver.track.kind) named.set(transceiver, track);
+    }
+    return named;
+  }
+
+  /**
+   * @param {RTCRtpReceiver} receiver
+   * @param {Track} track
+   * @returns {Incoming}
+   */
+  #await(receiver, { source, kind }) {
+    const end = new AbortController();
+    /** @type {Incoming} */
+    const incoming = { from: this.#id, source, kind, track: receiver.track, live: false, end };
+    this.#guard("arrival", async () => {
+      await mediaArrives(receiver, end.signal);
+      incoming.live = true;
+      this.#on.change();
+    });
+    return incoming;
+  }
+
+  // --- the state of the connection -----------------------------------------------------------
+
+  #connectionChanged() {
+    const state = this.#pc.connectionState;
+    console.info(`${this.#id}: connection ${state}`);
+    if (state === "connected") {
+      this.#restarted = false;
+      clearTimeout(this.#troubleTimer);
+      this.#troubleTimer = undefined;
+    } else {
+      this.#watchForTrouble();
+    }
+    // The seat knows no ICE restart: there the owner makes a new connection.
+    if (state === "failed" && this.#connection === undefined && !this.#restarted) {
+      this.#restarted = true;
+      this.#pc.restartIce();
+    }
+    this.#on.state(state);
+  }
+
+  #watchForTrouble() {
+    this.#troubleTimer ??= setTimeout(() => this.#on.trouble(), TROUBLE_AFTER_MS);
+  }
+
+  /**
+   * The edge of this connection: what goes wrong in here ends here.
+   *
+   * @param {string} what
+   * @param {() => Promise<void>} work
+   */
+  async #guard(what, work) {
+    try {
+      await work();
+    } catch (error) {
+      if (this.#pc.signalingState !== "closed") console.error(`${this.#id}: ${what}:`, error);
+    }
+  }
+}
+
+/**
+ * VP8 first: relays may pass on what they cannot choose. The list is put in another order, never
+ * cut: Firefox keeps `a=rtcp-fb` lines of removed formats, and Chromium then refuses the SDP.
+ *
+ * @param {RTCRtpTransceiver} transceiver
+ */
+function preferVp8(transceiver) {
+  const codecs = RTCRtpReceiver.getCapabilities("video")?.codecs ?? [];
+  const isVp8 = (/** @type {{mimeType: string}} */ { mimeType }) => /^video\/vp8$/i.test(mimeType);
+  transceiver.setCodecPreferences([
+    ...codecs.filter(isVp8),
+    ...codecs.filter((codec) => !isVp8(codec)),
+  ]);
+}

@@ -1,0 +1,180 @@
+/**
+ * All neighbours together: turns the edges that the server decided into streams.
+ *
+ * Each change, of the room, of our own tracks or of what arrives, goes through `#flow`: select
+ * what to play, plan what to send, tell each neighbour's connection, report what has arrived.
+ */
+
+import { Neighbour } from "./neighbour.js";
+import { arrived, plan, select, wants } from "./relay.js";
+import { EMPTY_ROOM, edgeKey, reachable } from "./room.js";
+
+/** @import {ClientMessage, MediaKind, SignalMessage} from "./protocol.js" */
+/** @import {Room} from "./room.js" */
+
+/** @typedef {Partial<Record<MediaKind, MediaStreamTrack>>} SourceTracks */
+
+/** A seat that fails again and again is left alone after this many connections. */
+const MAX_SEAT_ATTEMPTS = 5;
+const SEAT_RETRY_MS = 1_000;
+
+/**
+ * @typedef {object} Handlers
+ * @property {(message: ClientMessage) => void} send
+ * @property {(streams: Map<string, SourceTracks>) => void} streams what to play, by source
+ * @property {(neighbour: string) => void} trouble no connection with this neighbour for a while
+ */
+
+export class Peers {
+  #on;
+  /** @type {Map<string, Neighbour>} */
+  #neighbours = new Map();
+  /** @type {Set<string>} */
+  #ready = new Set();
+  /** @type {Room} */
+  #room = EMPTY_ROOM;
+  /** @type {SourceTracks} */
+  #own = {};
+  /** @type {RTCIceServer[]} */
+  #iceServers = [];
+  #seatConnections = 0;
+  #seatAttempts = 0;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #seatTimer;
+
+  /** @param {Handlers} handlers */
+  constructor(handlers) {
+    this.#on = handlers;
+  }
+
+  /**
+   * A new participation begins: what was with the neighbours of the last one is over.
+   *
+   * @param {RTCIceServer[]} iceServers
+   */
+  restart(iceServers) {
+    this.close();
+    this.#iceServers = iceServers;
+  }
+
+  close() {
+    clearTimeout(this.#seatTimer);
+    for (const neighbour of this.#neighbours.values()) neighbour.close();
+    this.#neighbours.clear();
+    this.#ready.clear();
+    this.#room = EMPTY_ROOM;
+    this.#seatAttempts = 0;
+  }
+
+  /**
+   * @param {Room} room
+   * @param {SourceTracks} own the tracks that we publish
+   */
+  update(room, own) {
+    this.#room = room;
+    this.#own = own;
+    const stay = reachable(room);
+    for (const [id, neighbour] of this.#neighbours) {
+      if (stay.has(id)) continue;
+      neighbour.close();
+      this.#neighbours.delete(id);
+    }
+    this.#flow();
+  }
+
+  /** @param {SignalMessage} message */
+  receive({ from, type: _type, ...body }) {
+    const known = this.#neighbours.get(from);
+    if (known === undefined && (from === this.#room.seat || !reachable(this.#room).has(from))) {
+      console.debug(`${from}: a signal from nobody we are connected with`);
+      return;
+    }
+    void (known ?? this.#open(from)).receive(body);
+  }
+
+  /** The seat did not take our offer: the connection cannot go on from there. */
+  seatRefused() {
+    this.#renewSeat();
+  }
+
+  #flow() {
+    const { you, seat, edges } = this.#room;
+    const received = [...this.#neighbours.values()].flatMap((one) => one.received());
+    const selected = select(you, edges, received);
+    const sends = plan(you, seat, edges, this.#own, selected);
+    const wanted = wants(you, seat, edges);
+    for (const id of new Set([...this.#neighbours.keys(), ...sends.keys(), seat])) {
+      const slots = sends.get(id) ?? [];
+      const asks = id === seat ? wanted : [];
+      if (this.#neighbours.has(id) || slots.length + asks.length > 0) this.#carry(id, slots, asks);
+    }
+    this.#report(arrived(you, edges, received));
+    this.#on.streams(selected);
+  }
+
+  /**
+   * @param {string} id
+   * @param {Parameters<Neighbour["carry"]>[0]} slots
+   * @param {Parameters<Neighbour["carry"]>[1]} asks
+   */
+  #carry(id, slots, asks) {
+    try {
+      (this.#neighbours.get(id) ?? this.#open(id)).carry(slots, asks);
+    } catch (error) {
+      console.error(`${id}: cannot be sent its streams:`, error);
+    }
+  }
+
+  /**
+   * Says `ready` once per edge; an edge that ended and came back is another one.
+   *
+   * @param {readonly import("./protocol.js").Edge[]} edges
+   */
+  #report(edges) {
+    const standing = new Set(this.#room.edges.map(edgeKey));
+    for (const key of this.#ready) if (!standing.has(key)) this.#ready.delete(key);
+    for (const edge of edges) {
+      if (this.#ready.has(edgeKey(edge))) continue;
+      this.#ready.add(edgeKey(edge));
+      this.#on.send({ type: "ready", source: edge.source, parent: edge.parent });
+    }
+  }
+
+  /** @param {string} id */
+  #open(id) {
+    const { you, seat } = this.#room;
+    const connection = id === seat ? `k${(this.#seatConnections += 1)}` : undefined;
+    const neighbour = new Neighbour(
+      { id, polite: you < id, connection, iceServers: this.#iceServers },
+      {
+        signal: (body) => this.#on.send({ type: "signal", to: id, ...body }),
+        change: () => this.#neighbours.get(id) === neighbour && this.#flow(),
+        trouble: () => this.#on.trouble(id),
+        state: (state) => this.#stateChanged(id, state),
+      },
+    );
+    this.#neighbours.set(id, neighbour);
+    return neighbour;
+  }
+
+  /**
+   * @param {string} id
+   * @param {RTCPeerConnectionState} state
+   */
+  #stateChanged(id, state) {
+    if (id !== this.#room.seat) return;
+    if (state === "connected") this.#seatAttempts = 0;
+    if (state === "failed") this.#renewSeat();
+  }
+
+  #renewSeat() {
+    clearTimeout(this.#seatTimer);
+    this.#seatAttempts += 1;
+    if (this.#seatAttempts >= MAX_SEAT_ATTEMPTS) return;
+    this.#seatTimer = setTimeout(() => {
+      this.#neighbours.get(this.#room.seat)?.close();
+      this.#neighbours.delete(this.#room.seat);
+      this.#flow();
+    }, SEAT_RETRY_MS * this.#seatAttempts);
+  }
+}

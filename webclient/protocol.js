@@ -1,0 +1,273 @@
+/**
+ * The browser signalling protocol as values: docs/protocol.md is its specification.
+ *
+ * Pure: text in, checked messages out, and back. What the server sends is checked as far as this
+ * client relies on it; a neighbour's `signal` is a stranger's word and is checked whole.
+ */
+
+/** @typedef {"web" | "sip" | "xmpp"} Kind */
+/** @typedef {"audio" | "video"} MediaKind */
+/** @typedef {{audio: boolean, video: boolean}} Muted */
+/** @typedef {{id: string, kind: Kind, name: string, publishes: MediaKind[], muted: Muted}} Participant */
+/** @typedef {{source: string, parent: string, child: string}} Edge */
+/** @typedef {{source: string, kind: MediaKind}} Track */
+/** @typedef {Record<string, Track>} Tracks what each m-section carries, by mid */
+/** @typedef {{type: "offer" | "answer", sdp: string}} Description */
+/**
+ * @typedef {object} SignalBody
+ * @property {Description} [description]
+ * @property {RTCIceCandidateInit | null} [candidate]
+ * @property {Tracks} [tracks]
+ * @property {string} [connection]
+ */
+
+/**
+ * @typedef {{type: "welcome", you: string, token: string, room: string, ice_servers: RTCIceServer[], seat: string}} Welcome
+ * @typedef {{type: "roster", version: number, participants: Participant[]}} RosterMessage
+ * @typedef {{type: "attach" | "detach"} & Edge} EdgeMessage
+ * @typedef {{type: "signal", from: string} & SignalBody} SignalMessage
+ * @typedef {{type: "error", code: string, text: string}} ErrorMessage
+ * @typedef {{type: "bye", reason: string, text: string}} Bye
+ * @typedef {{type: "pong"}} Pong
+ * @typedef {Welcome | RosterMessage | EdgeMessage | SignalMessage | ErrorMessage | Bye | Pong} ServerMessage
+ */
+
+/**
+ * @typedef {{type: "join", room: string, name: string, publishes: MediaKind[], token?: string}} Join
+ * @typedef {{type: "publish", publishes: MediaKind[]}} Publish
+ * @typedef {{type: "mute"} & Muted} Mute
+ * @typedef {{type: "ready", source: string, parent: string}} Ready
+ * @typedef {{type: "signal", to: string} & SignalBody} Signal
+ * @typedef {Join | Publish | Mute | Ready | Signal | {type: "leave"} | {type: "ping"}} ClientMessage
+ */
+
+/** The largest message the server takes, in bytes of UTF-8. */
+export const MAX_MESSAGE_BYTES = 65_536;
+
+/** No connection of ours has more m-sections than this: a longer map is not worth keeping. */
+const MAX_TRACKS = 512;
+
+/** A message that does not follow docs/protocol.md; the text says what is wrong with it. */
+export class ProtocolError extends Error {}
+
+/**
+ * Reads one text frame. Null stands for a type this client does not know, which is no error: the
+ * server may be newer.
+ *
+ * @param {string} text
+ * @returns {ServerMessage | null}
+ */
+export function parse(text) {
+  let value;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    throw new ProtocolError("the server sent something that is not JSON");
+  }
+  const message = record(value, "message");
+  const type = string(message, "type");
+  const read = READERS[type];
+  return read === undefined || !Object.hasOwn(READERS, type) ? null : read(message);
+}
+
+/** @type {Record<string, (message: Record<string, unknown>) => ServerMessage>} */
+const READERS = {
+  welcome: (message) => ({
+    type: "welcome",
+    you: string(message, "you"),
+    token: string(message, "token"),
+    room: string(message, "room"),
+    ice_servers: /** @type {RTCIceServer[]} */ (list(message, "ice_servers")),
+    seat: string(message, "seat"),
+  }),
+  roster: (message) => ({
+    type: "roster",
+    version: number(message, "version"),
+    participants: list(message, "participants").map(participant),
+  }),
+  attach: (message) => ({ type: "attach", ...edge(message) }),
+  detach: (message) => ({ type: "detach", ...edge(message) }),
+  signal: (message) => ({ type: "signal", from: string(message, "from"), ...signalBody(message) }),
+  error: (message) => ({
+    type: "error",
+    code: string(message, "code"),
+    text: string(message, "text"),
+  }),
+  bye: (message) => ({
+    type: "bye",
+    reason: string(message, "reason"),
+    text: string(message, "text"),
+  }),
+  pong: () => ({ type: "pong" }),
+};
+
+/**
+ * @param {unknown} value
+ * @returns {Participant}
+ */
+function participant(value) {
+  const member = record(value, "participant");
+  const kind = string(member, "kind");
+  if (kind !== "web" && kind !== "sip" && kind !== "xmpp") {
+    throw new ProtocolError(`nobody joins by ${JSON.stringify(kind)}`);
+  }
+  const muted = record(member.muted ?? {}, "muted");
+  return {
+    id: string(member, "id"),
+    kind,
+    name: string(member, "name"),
+    publishes: list(member, "publishes").filter(isMediaKind),
+    muted: { audio: muted.audio === true, video: muted.video === true },
+  };
+}
+
+/**
+ * @param {Record<string, unknown>} message
+ * @returns {Edge}
+ */
+function edge(message) {
+  return {
+    source: string(message, "source"),
+    parent: string(message, "parent"),
+    child: string(message, "child"),
+  };
+}
+
+/**
+ * @param {Record<string, unknown>} message
+ * @returns {SignalBody}
+ */
+function signalBody(message) {
+  /** @type {SignalBody} */
+  const body = {};
+  if (message.description !== undefined) {
+    const description = record(message.description, "description");
+    const type = string(description, "type");
+    if (type !== "offer" && type !== "answer") throw new ProtocolError("description: wrong type");
+    body.description = { type, sdp: string(description, "sdp") };
+  }
+  if (message.candidate !== undefined) {
+    body.candidate = message.candidate === null ? null : record(message.candidate, "candidate");
+  }
+  if (message.tracks !== undefined) body.tracks = tracks(record(message.tracks, "tracks"));
+  if (message.connection !== undefined) body.connection = string(message, "connection");
+  return body;
+}
+
+/**
+ * @param {Record<string, unknown>} value
+ * @returns {Tracks}
+ */
+function tracks(value) {
+  const entries = Object.entries(value);
+  if (entries.length > MAX_TRACKS) throw new ProtocolError("tracks: too many");
+  return Object.fromEntries(
+    entries.map(([mid, one]) => {
+      const track = record(one, "tracks");
+      const kind = track.kind;
+      if (!isMediaKind(kind)) throw new ProtocolError("tracks: kind is audio or video");
+      return [mid, { source: string(track, "source"), kind }];
+    }),
+  );
+}
+
+/**
+ * @param {unknown} value
+ * @param {string} what
+ * @returns {Record<string, unknown>}
+ */
+function record(value, what) {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw new ProtocolError(`${what}: not an object`);
+  }
+  return /** @type {Record<string, unknown>} */ (value);
+}
+
+/**
+ * @param {Record<string, unknown>} message
+ * @param {string} member
+ */
+function string(message, member) {
+  const value = message[member];
+  if (typeof value !== "string") throw new ProtocolError(`${member}: not a string`);
+  return value;
+}
+
+/**
+ * @param {Record<string, unknown>} message
+ * @param {string} member
+ */
+function number(message, member) {
+  const value = message[member];
+  if (typeof value !== "number") throw new ProtocolError(`${member}: not a number`);
+  return value;
+}
+
+/**
+ * @param {Record<string, unknown>} message
+ * @param {string} member
+ * @returns {unknown[]}
+ */
+function list(message, member) {
+  const value = message[member];
+  if (!Array.isArray(value)) throw new ProtocolError(`${member}: not a list`);
+  return value;
+}
+
+/**
+ * @param {unknown} value
+ * @returns {value is MediaKind}
+ */
+function isMediaKind(value) {
+  return value === "audio" || value === "video";
+}
+
+/**
+ * The frame for a message. Throws rather than let the server end everything with 1009.
+ *
+ * @param {ClientMessage} message
+ */
+export function serialize(message) {
+  const text = JSON.stringify(message);
+  const bytes = new TextEncoder().encode(text).length;
+  if (bytes > MAX_MESSAGE_BYTES) {
+    throw new ProtocolError(`a ${message.type} of ${bytes} bytes is more than the server takes`);
+  }
+  return text;
+}
+
+/**
+ * What is wrong with a room's name, as a sentence for the person who typed it; null if nothing.
+ *
+ * @param {string} room
+ */
+export function roomProblem(room) {
+  if (room === "") return "Give the room a name.";
+  if (room.length > 64) return "A room's name has at most 64 characters.";
+  if (room.startsWith(".")) return "A room's name cannot begin with a dot.";
+  if (!/^[a-z0-9._-]+$/i.test(room)) {
+    return "A room's name is made of the letters a to z, digits, and the signs - _ and .";
+  }
+  return null;
+}
+
+/**
+ * The same for a person's name.
+ *
+ * @param {string} name
+ */
+export function nameProblem(name) {
+  if (name === "") return "Tell the others your name.";
+  if ([...name].length > 64) return "A name has at most 64 characters.";
+  if (/\p{Cc}/u.test(name)) return "A name has no line breaks or other control characters.";
+  return null;
+}
+
+/**
+ * Whether to come back after the web socket closed with `code`; the table of docs/protocol.md.
+ *
+ * @param {number} code
+ */
+export function mayRejoin(code) {
+  return code !== 1000 && code !== 1008 && code !== 1009;
+}

@@ -1,0 +1,121 @@
+/**
+ * The conference as the server told it: a pure reducer over its messages.
+ *
+ * It holds who is here and which edges this participant has a part in; what those mean for media
+ * is for `relay.js`. A new `welcome` starts from nothing: after a rejoin everything is told anew.
+ */
+
+/** @import {Edge, Participant, ServerMessage} from "./protocol.js" */
+
+/**
+ * @typedef {object} Room
+ * @property {string} you your participant id, empty before `welcome`
+ * @property {string} name
+ * @property {string} seat the id of the gateway's own node in the trees
+ * @property {number} version of the roster
+ * @property {readonly Participant[]} participants in order of joining
+ * @property {readonly Edge[]} edges in order of attaching, the newest last
+ */
+
+/** @type {Room} */
+export const EMPTY_ROOM = Object.freeze({
+  you: "",
+  name: "",
+  seat: "seat",
+  version: -1,
+  participants: [],
+  edges: [],
+});
+
+/**
+ * @param {Room} room
+ * @param {ServerMessage} message
+ * @returns {Room}
+ */
+export function reduce(room, message) {
+  switch (message.type) {
+    case "welcome":
+      return { ...EMPTY_ROOM, you: message.you, name: message.room, seat: message.seat };
+    case "roster":
+      return message.version < room.version ? room : withRoster(room, message);
+    case "attach": {
+      const { source, parent, child } = message;
+      return { ...room, edges: [...withoutEdge(room.edges, message), { source, parent, child }] };
+    }
+    case "detach":
+      return { ...room, edges: withoutEdge(room.edges, message) };
+    default:
+      return room;
+  }
+}
+
+/**
+ * An edge ends with any of its three participants, without a word of its own. An edge that came
+ * before its people were in the roster waits for them: only those who *were* here can have left.
+ *
+ * @param {Room} room
+ * @param {{version: number, participants: readonly Participant[]}} roster
+ * @returns {Room}
+ */
+function withRoster(room, { version, participants }) {
+  const present = new Set(participants.map(({ id }) => id));
+  const left = new Set(room.participants.map(({ id }) => id).filter((id) => !present.has(id)));
+  if (room.participants.some(isLegacy) && !participants.some(isLegacy)) left.add(room.seat);
+  const edges = room.edges.filter(
+    ({ source, parent, child }) => !left.has(source) && !left.has(parent) && !left.has(child),
+  );
+  return { ...room, version, participants, edges };
+}
+
+/**
+ * @param {readonly Edge[]} edges
+ * @param {Edge} gone
+ */
+function withoutEdge(edges, gone) {
+  return edges.filter((edge) => edgeKey(edge) !== edgeKey(gone));
+}
+
+/**
+ * A name for an edge that fits into a Set: participant ids hold no spaces.
+ *
+ * @param {Edge} edge
+ */
+export function edgeKey({ source, parent, child }) {
+  return `${source} ${parent} ${child}`;
+}
+
+/**
+ * Whether a participant's media ends at the gateway: a phone or an XMPP client.
+ *
+ * @param {Participant} participant
+ */
+export function isLegacy({ kind }) {
+  return kind !== "web";
+}
+
+/**
+ * The neighbours whose connection may live: those in the roster, and the seat while it has
+ * somebody to speak for.
+ *
+ * @param {Room} room
+ * @returns {Set<string>}
+ */
+export function reachable(room) {
+  const ids = new Set(room.participants.map(({ id }) => id));
+  if (room.participants.some(isLegacy)) ids.add(room.seat);
+  for (const { parent, child } of room.edges) ids.add(parent).add(child);
+  ids.delete(room.you);
+  return ids;
+}
+
+/**
+ * What the page says about secrecy while a legacy participant is here; null when nothing.
+ *
+ * @param {Room} room
+ */
+export function secrecyNotice({ participants }) {
+  const who = participants.some(({ kind }) => kind === "sip")
+    ? "A phone takes part"
+    : participants.some(({ kind }) => kind === "xmpp") && "An XMPP client takes part";
+  return who ? `${who}: the sound is not end-to-end encrypted.` : null;
+}

@@ -1,0 +1,96 @@
+/** The bar at the bottom: microphone, camera, devices, leave; and the keys that do the same. */
+
+import { DEFAULT, NONE } from "../media.js";
+import { deviceSelects } from "./devices.js";
+import { byId, setIcon, within } from "./dom.js";
+
+/** @import {LocalMedia} from "../media.js" */
+
+export class ControlsView {
+  #media;
+  #mute = byId("mute-button", HTMLButtonElement);
+  #camera = byId("camera-button", HTMLButtonElement);
+  #settings = byId("settings", HTMLElement);
+  #settingsButton = byId("settings-button", HTMLButtonElement);
+  /** The camera that comes back when it is switched on again. */
+  #lastCamera = DEFAULT;
+
+  /**
+   * @param {LocalMedia} media
+   * @param {() => void} onLeave
+   */
+  constructor(media, onLeave) {
+    this.#media = media;
+    this.#mute.onclick = () => this.toggleMute();
+    this.#camera.onclick = () => this.toggleCamera();
+    this.#settingsButton.onclick = () => this.#showSettings(Boolean(this.#settings.hidden));
+    byId("leave-button", HTMLButtonElement).onclick = onLeave;
+    deviceSelects(media, { microphone: "room-microphone", camera: "room-camera" });
+    media.addEventListener("change", () => this.#render());
+    document.addEventListener("keydown", (event) => this.#key(event));
+    document.addEventListener("pointerdown", ({ target }) => {
+      const inside = target instanceof Node && this.#settings.contains(target);
+      const onButton = target instanceof Node && this.#settingsButton.contains(target);
+      if (!inside && !onButton) this.#showSettings(false);
+    });
+    this.#render();
+  }
+
+  /** Without a microphone there is nothing to mute: then the devices are shown. */
+  toggleMute() {
+    if (this.#media.tracks.audio) this.#media.setMuted(!this.#media.muted);
+    else this.#showSettings(true);
+  }
+
+  toggleCamera() {
+    const { tracks, chosen } = this.#media;
+    if (tracks.video) {
+      this.#lastCamera = chosen.video;
+      void this.#media.choose("video", NONE);
+    } else {
+      void this.#media.choose("video", this.#lastCamera);
+    }
+  }
+
+  /** @param {KeyboardEvent} event */
+  #key(event) {
+    if (this.#mute.offsetParent === null) return;
+    if (event.key === "Escape" && !this.#settings.hidden) {
+      this.#showSettings(false);
+      return this.#settingsButton.focus();
+    }
+    if (event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
+    if (event.target instanceof HTMLSelectElement) return;
+    if (event.key === "m") this.toggleMute();
+    if (event.key === "v") this.toggleCamera();
+  }
+
+  /** @param {boolean} open */
+  #showSettings(open) {
+    this.#settings.hidden = !open;
+    this.#settingsButton.setAttribute("aria-expanded", String(open));
+  }
+
+  #render() {
+    const { tracks, muted } = this.#media;
+    const silent = muted || !tracks.audio;
+    const sound = !tracks.audio ? "No microphone" : muted ? "Unmute" : "Mute";
+    label(this.#mute, sound, silent ? "microphone-off" : "microphone", silent);
+    const picture = tracks.video ? "Camera off" : "Camera on";
+    label(this.#camera, picture, tracks.video ? "camera" : "camera-off", !tracks.video);
+  }
+}
+
+/**
+ * @param {HTMLButtonElement} button
+ * @param {string} text what a press does
+ * @param {string} icon what is
+ * @param {boolean} off
+ */
+function label(button, text, icon, off) {
+  within(button, "span", HTMLElement).textContent = text;
+  const key = button.getAttribute("aria-keyshortcuts");
+  button.title = key ? `${text} (${key})` : text;
+  button.classList.toggle("off", off);
+  setIcon(button, ".icon", icon);
+}

@@ -1,0 +1,64 @@
+/** What several views share: typed look-ups in index.html, avatars, icons. */
+
+/**
+ * @template {Element} E
+ * @param {string} id
+ * @param {new () => E} type
+ * @returns {E}
+ */
+export function byId(id, type) {
+  const element = document.getElementById(id);
+  if (!(element instanceof type)) throw new Error(`index.html has no ${type.name} #${id}`);
+  return element;
+}
+
+/**
+ * @template {Element} E
+ * @param {ParentNode} root
+ * @param {string} selector
+ * @param {new () => E} type
+ * @returns {E}
+ */
+export function within(root, selector, type) {
+  const element = root.querySelector(selector);
+  if (!(element instanceof type)) throw new Error(`index.html has no ${type.name} ${selector}`);
+  return element;
+}
+
+/**
+ * A copy of a template's only element.
+ *
+ * @param {string} templateId
+ */
+export function copyOf(templateId) {
+  const element = byId(templateId, HTMLTemplateElement).content.firstElementChild;
+  return /** @type {HTMLElement} */ (element?.cloneNode(true));
+}
+
+/**
+ * @param {ParentNode} root
+ * @param {string} selector of the svg
+ * @param {string} name of the symbol, without "icon-"
+ */
+export function setIcon(root, selector, name) {
+  within(root, `${selector} use`, SVGUseElement).setAttribute("href", `#icon-${name}`);
+}
+
+/**
+ * Initials on a colour that stays with the name.
+ *
+ * @param {HTMLElement} avatar
+ * @param {string} name
+ */
+export function paintAvatar(avatar, name) {
+  avatar.textContent = initials(name);
+  const hash = [...name].reduce((sum, sign) => (sum * 31 + (sign.codePointAt(0) ?? 0)) % 360, 7);
+  avatar.style.setProperty("--hue", String(hash));
+}
+
+/** @param {string} name */
+function initials(name) {
+  const words = name.match(/[\p{L}\p{N}]+/gu) ?? ["?"];
+  const signs = words.length > 1 ? [words[0], words[words.length - 1]] : [words[0]];
+  return signs.map((word) => [...(word ?? "")][0]?.toUpperCase() ?? "").join("");
+}

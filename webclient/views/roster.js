@@ -1,0 +1,57 @@
+/** Who is here, and how each one joined. */
+
+import { byId, copyOf, paintAvatar, setIcon, within } from "./dom.js";
+
+/** @import {Kind, Participant} from "../protocol.js" */
+/** @import {Room} from "../room.js" */
+
+/** @type {Record<Kind, string>} */
+const HOW = { web: "by browser", sip: "by phone", xmpp: "by XMPP" };
+
+/** From this width on the roster stands beside the tiles; below it covers them. */
+const WIDE = "(min-width: 900px)";
+
+export class RosterView {
+  #panel = byId("roster-panel", HTMLElement);
+  #list = byId("roster", HTMLUListElement);
+  #button = byId("roster-button", HTMLButtonElement);
+  #count = byId("people-count", HTMLElement);
+
+  constructor() {
+    this.#button.onclick = () => this.show(Boolean(this.#panel.hidden));
+    byId("roster-close-button", HTMLButtonElement).onclick = () => {
+      this.show(false);
+      this.#button.focus();
+    };
+    this.show(window.matchMedia(WIDE).matches);
+  }
+
+  /** @param {boolean} open */
+  show(open) {
+    this.#panel.hidden = !open;
+    this.#button.setAttribute("aria-expanded", String(open));
+  }
+
+  /** @param {Room} room */
+  render({ participants, you }) {
+    this.#count.textContent = String(participants.length);
+    this.#list.replaceChildren(...participants.map((one) => entry(one, one.id === you)));
+  }
+}
+
+/**
+ * @param {Participant} participant
+ * @param {boolean} isYou
+ */
+function entry({ id, kind, name, publishes, muted }, isYou) {
+  const element = copyOf("roster-template");
+  element.dataset.participant = id;
+  element.dataset.kind = kind;
+  paintAvatar(within(element, ".avatar", HTMLElement), name);
+  within(element, ".name", HTMLElement).textContent = isYou ? `${name} (you)` : name;
+  const listens = publishes.includes("audio") ? "" : ", listens";
+  within(element, ".how", HTMLElement).textContent = HOW[kind] + listens;
+  element.classList.toggle("is-muted", muted.audio);
+  setIcon(element, ".kind", kind);
+  return element;
+}

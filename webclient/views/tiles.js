@@ -1,0 +1,183 @@
+/** The grid: a tile for each participant, with picture or initials, sound, and a talking ring. */
+
+import { fitTiles } from "../layout.js";
+import { LevelMeter, TALKING } from "../levels.js";
+import { byId, copyOf, paintAvatar, setIcon, within } from "./dom.js";
+
+/** @import {SourceTracks} from "../peers.js" */
+/** @import {Participant} from "../protocol.js" */
+/** @import {Room} from "../room.js" */
+
+const GAP = 10;
+const LEVEL_INTERVAL_MS = 120;
+/** The ring stays on between words. */
+const RING_HOLD_MS = 600;
+
+export class TilesView {
+  #grid = byId("tiles", HTMLElement);
+  /** @type {Map<string, Tile>} */
+  #tiles = new Map();
+  #onBlocked;
+
+  /** @param {() => void} onBlocked the browser plays no sound before a click */
+  constructor(onBlocked) {
+    this.#onBlocked = onBlocked;
+    new ResizeObserver(() => this.#fit()).observe(this.#grid);
+    setInterval(() => this.#tiles.forEach((tile) => tile.measure()), LEVEL_INTERVAL_MS);
+  }
+
+  /**
+   * @param {Room} room
+   * @param {ReadonlyMap<string, SourceTracks>} streams what to play, by participant
+   * @param {SourceTracks} own what we send
+   * @param {boolean} muted whether we are
+   */
+  render({ participants, you }, streams, own, muted) {
+    const present = new Set(participants.map(({ id }) => id));
+    for (const [id, tile] of this.#tiles) {
+      if (present.has(id)) continue;
+      tile.close();
+      this.#tiles.delete(id);
+    }
+    for (const participant of participants) {
+      const isYou = participant.id === you;
+      const tile = this.#tile(participant, isYou);
+      if (isYou) tile.update({ ...participant, muted: { ...participant.muted, audio: muted } }, own);
+      else tile.update(participant, streams.get(participant.id) ?? {});
+    }
+    this.#fit();
+  }
+
+  clear() {
+    this.#tiles.forEach((tile) => tile.close());
+    this.#tiles.clear();
+  }
+
+  /** After the click that allows it. */
+  playAll() {
+    this.#tiles.forEach((tile) => tile.play());
+  }
+
+  /**
+   * @param {Participant} participant
+   * @param {boolean} isYou
+   */
+  #tile(participant, isYou) {
+    const known = this.#tiles.get(participant.id);
+    if (known) return known;
+    const tile = new Tile(participant, isYou, this.#onBlocked);
+    this.#tiles.set(participant.id, tile);
+    this.#grid.append(tile.element);
+    return tile;
+  }
+
+  #fit() {
+    const { clientWidth, clientHeight } = this.#grid;
+    const style = getComputedStyle(this.#grid);
+    const width = clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight);
+    const height = clientHeight - parseFloat(style.paddingTop) - parseFloat(style.paddingBottom);
+    // A tall screen has room for less wide tiles.
+    const ratio = width < height ? 6 / 5 : 16 / 9;
+    const fit = fitTiles(this.#tiles.size, { width, height }, ratio, GAP);
+    this.#grid.style.setProperty("--tile-width", `${fit.width}px`);
+    this.#grid.style.setProperty("--tile-ratio", String(ratio));
+  }
+}
+
+class Tile {
+  element = copyOf("tile-template");
+  #video = within(this.element, "video", HTMLVideoElement);
+  #stream = new MediaStream();
+  #isYou;
+  #onBlocked;
+  #published = false;
+  #unmuted = true;
+  /** @type {LevelMeter | null} */
+  #meter = null;
+  #heardAt = -Infinity;
+
+  /**
+   * @param {Participant} participant
+   * @param {boolean} isYou
+   * @param {() => void} onBlocked
+   */
+  constructor({ id, kind }, isYou, onBlocked) {
+    this.#isYou = isYou;
+    this.#onBlocked = onBlocked;
+    this.element.dataset.participant = id;
+    this.element.dataset.kind = kind;
+    this.element.classList.toggle("you", isYou);
+    setIcon(this.element, ".kind", kind);
+    this.#video.muted = isYou;
+    this.#video.onresize = () => this.#showPicture();
+  }
+
+  /**
+   * @param {Participant} participant
+   * @param {SourceTracks} tracks
+   */
+  update({ name, publishes, muted }, tracks) {
+    within(this.element, ".name", HTMLElement).textContent = this.#isYou ? `${name} (you)` : name;
+    paintAvatar(within(this.element, ".avatar", HTMLElement), name);
+    this.#unmuted = publishes.includes("audio") && !muted.audio;
+    this.element.classList.toggle("is-muted", !this.#unmuted);
+    this.#published = this.#isYou ? tracks.video !== undefined : publishes.includes("video");
+    this.#take(this.#isYou ? { video: tracks.video } : tracks);
+    this.#listenTo(tracks.audio);
+    this.#showPicture();
+  }
+
+  /** Lights the ring while there is sound. */
+  measure() {
+    const now = performance.now();
+    if (this.#meter && this.#unmuted && this.#meter.level() > TALKING) this.#heardAt = now;
+    this.element.classList.toggle("talking", now - this.#heardAt < RING_HOLD_MS);
+  }
+
+  async play() {
+    if (this.#stream.getTracks().length === 0) return;
+    try {
+      await this.#video.play();
+    } catch (error) {
+      const name = error instanceof Error ? error.name : "";
+      if (name === "NotAllowedError") this.#onBlocked();
+      // AbortError: the stream changed meanwhile, and is played by its own call.
+      else if (name !== "AbortError") console.error(`${this.element.dataset.participant}:`, error);
+    }
+  }
+
+  close() {
+    this.#meter?.close();
+    this.#video.srcObject = null;
+    this.element.remove();
+  }
+
+  /**
+   * The element keeps its stream; only tracks come and go, so that nothing flickers.
+   *
+   * @param {{audio?: MediaStreamTrack | undefined, video?: MediaStreamTrack | undefined}} tracks
+   */
+  #take({ audio, video }) {
+    const wanted = [audio, video].filter((track) => track !== undefined);
+    const present = this.#stream.getTracks();
+    const gone = present.filter((track) => !wanted.includes(track));
+    const come = wanted.filter((track) => !present.includes(track));
+    if (gone.length + come.length === 0) return;
+    gone.forEach((track) => this.#stream.removeTrack(track));
+    come.forEach((track) => this.#stream.addTrack(track));
+    this.#video.srcObject = this.#stream;
+    void this.play();
+  }
+
+  /** @param {MediaStreamTrack | undefined} track */
+  #listenTo(track) {
+    if (this.#meter?.track === track) return;
+    this.#meter?.close();
+    this.#meter = track ? new LevelMeter(track) : null;
+  }
+
+  #showPicture() {
+    const playing = this.#video.videoWidth > 0 && this.#stream.getVideoTracks().length > 0;
+    this.element.classList.toggle("has-picture", this.#published && playing);
+  }
+}
