@@ -11,6 +11,7 @@ from typing import Any, Self
 
 import numpy as np
 from playwright.async_api import Page, async_playwright
+
 from support.processes import find_program
 from support.tones import TONES, Samples, levels
 
@@ -41,14 +42,6 @@ RGB: Mapping[str, tuple[int, int, int]] = {
     "magenta": (255, 0, 255),
     "cyan": (0, 255, 255),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One line of the roster as the page shows it."""
-
-    id: str
-    kind: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +125,8 @@ class Listener:
 
 def _mix(parts: list[str]) -> Samples:
     sounds = [np.frombuffer(base64.b64decode(part), dtype="<i2") / 32768 for part in parts]
-    return np.sum(sounds, axis=0)
+    mixed: Samples = np.sum(sounds, axis=0)
+    return mixed
 
 
 def _compare(before: Mapping[str, Any], after: Mapping[str, Any]) -> Picture:

@@ -4,7 +4,8 @@ import subprocess
 from pathlib import Path
 from typing import cast
 
-from playwright.async_api import Route
+from playwright.async_api import Page, Route
+
 from support.browser import Browser, Listener
 
 ROOT = Path(__file__).parents[2]
@@ -24,7 +25,7 @@ def bundle() -> Path:
         BUNDLE.stat().st_mtime > file.stat().st_mtime for file in inputs
     )
     if not fresh:
-        command = [tool, SOURCE, "--bundle", "--format=iife", f"--outfile={BUNDLE}"]
+        command = [str(tool), str(SOURCE), "--bundle", "--format=iife", f"--outfile={BUNDLE}"]
         subprocess.run(command, check=True, capture_output=True, cwd=ROOT)
     return BUNDLE
 
@@ -42,7 +43,11 @@ class XmppClient(Listener):
 
         await page.route(ADDRESS, answer)
         await page.goto(ADDRESS)
-        return cls(page)
+        return cls(page, hz)
+
+    def __init__(self, page: Page, hz: int) -> None:
+        super().__init__(page)
+        self.hz = hz
 
     async def login(self, jid: str, password: str, url: str) -> str:
         """Over XMPP on WebSocket (RFC 7395); returns the full JID."""

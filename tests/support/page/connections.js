@@ -1,5 +1,5 @@
-// Remembers every RTCPeerConnection that a page makes, so that a test can count them and read
-// what each sends. Runs before the page's own scripts.
+// Remembers every RTCPeerConnection that a page makes, so that a test can count them and see
+// what they pass on. Runs before the page's own scripts.
 globalThis.connections = (() => {
   const made = new Set();
   globalThis.RTCPeerConnection = class extends globalThis.RTCPeerConnection {
@@ -10,18 +10,20 @@ globalThis.connections = (() => {
   };
   const open = () => [...made].filter(({ connectionState }) => connectionState !== "closed");
 
-  /** Outbound RTP with packets, by connection: [{ kind, packets, track }]. */
-  async function sending() {
-    const rows = [];
-    for (const connection of open()) {
-      const tracks = connection.getSenders().map(({ track }) => track?.id);
-      for (const report of (await connection.getStats()).values()) {
-        if (report.type !== "outbound-rtp" || report.packetsSent === 0) continue;
-        rows.push({ kind: report.kind, packets: report.packetsSent, mid: report.mid, tracks });
+  /** RTP packets sent up to now of tracks that came in over another connection, by kind. */
+  async function relayed() {
+    const received = new Set(
+      open().flatMap((connection) => connection.getReceivers().map(({ track }) => track)),
+    );
+    const packets = { audio: 0, video: 0 };
+    for (const sender of open().flatMap((connection) => connection.getSenders())) {
+      if (!received.has(sender.track)) continue;
+      for (const report of (await sender.getStats()).values()) {
+        if (report.type === "outbound-rtp") packets[report.kind] += report.packetsSent;
       }
     }
-    return rows;
+    return packets;
   }
 
-  return { open: () => open().length, sending };
+  return { open: () => open().length, relayed };
 })();

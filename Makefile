@@ -1,0 +1,50 @@
+VENV := .venv
+BIN  := $(VENV)/bin
+NPM  := npm --no-fund --no-audit --no-update-notifier
+
+help:                   ## this list
+	@sed -n 's/^\([a-z-]*\):[^#]*## */\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+
+setup: $(VENV)/development      ## a virtual environment with everything to run, test and check
+
+run: $(VENV)/runtime            ## set up what is missing and start the gateway
+	@scripts/install-packages --optional server
+	$(BIN)/trestle run
+
+test: $(VENV)/development node_modules/.package-lock.json    ## all tests, with real phones, browsers and servers
+	@scripts/install-packages peers
+	$(BIN)/pytest
+	$(NPM) test
+
+check: $(VENV)/development node_modules/.package-lock.json   ## format, lint, types, imports: all that needs no run
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(NPM) run check
+
+format:                 ## let ruff rewrite what `make check` complains about
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+screenshot: $(VENV)/development node_modules/.package-lock.json  ## take docs/conference.png anew
+	TRESTLE_SCREENSHOT=docs/conference.png $(BIN)/pytest tests/interop/test_main_job.py -k four
+
+$(BIN)/python:
+	@scripts/install-packages python
+	python3 -m venv $(VENV)
+
+$(VENV)/runtime: pyproject.toml | $(BIN)/python
+	$(BIN)/pip install -q -e .
+	touch $@
+
+$(VENV)/development: pyproject.toml | $(BIN)/python
+	$(BIN)/pip install -q -e '.[test,check]'
+	touch $@ $(VENV)/runtime
+
+node_modules/.package-lock.json: package.json package-lock.json
+	@scripts/install-packages node
+	$(NPM) ci
+	touch $@
+
+.PHONY: help setup run test check format screenshot

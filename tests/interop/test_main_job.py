@@ -1,0 +1,208 @@
+"""The main job: browsers, a SIP phone and an XMPP client in one room all hear each other.
+
+Everything is real: the gateway by its command with its Prosody, Chromium at the conference's
+page, baresip, and stanza.js in Chromium. Everyone hums a tone of their own and each browser shows
+a colour of its own, so that what arrives tells whose it is.
+"""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+
+from support.baresip import Phone
+from support.browser import COLOURS, Browser
+from support.conference import Person, until_all_hear
+from support.gateway import Gateway
+from support.stanza import XmppClient
+from support.tones import AUDIBLE_DB, TONES
+
+pytestmark = pytest.mark.timeout(150)
+
+ROOM = "demo"
+ROOT = Path(__file__).parents[2]
+SCREENSHOT = Path(os.environ.get("TRESTLE_SCREENSHOT", "build/conference.png"))
+ROSTER_FOLLOWS = 1.0
+"""Seconds in which a page shows that somebody has gone."""
+
+PHONE_HZ, XMPP_HZ, *BROWSERS_HZ = TONES
+
+
+@pytest.fixture
+async def gateway() -> AsyncIterator[Gateway]:
+    async with Gateway() as gateway:
+        await gateway.add_account("alice@localhost", "wonderland")
+        yield gateway
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[Browser]:
+    async with Browser() as browser:
+        yield browser
+
+
+class Party:
+    """Those who come to the room of one test."""
+
+    def __init__(self, gateway: Gateway, browser: Browser, stack: AsyncExitStack) -> None:
+        self._gateway = gateway
+        self._browser = browser
+        self._stack = stack
+        self.people: list[Person] = []
+
+    async def person(self, name: str) -> Person:
+        number = len(self.people)
+        person = await Person.join(
+            self._browser,
+            self._gateway.site.page_url(ROOM),
+            name,
+            BROWSERS_HZ[number],
+            COLOURS[number],
+        )
+        self.people.append(person)
+        return person
+
+    async def phone(self, folder: Path) -> Phone:
+        phone = await self._stack.enter_async_context(Phone(folder, PHONE_HZ))
+        await phone.dial(self._gateway.site.sip_uri(ROOM))
+        return phone
+
+    async def xmpp(self) -> XmppClient:
+        client = await XmppClient.open(self._browser, XMPP_HZ)
+        url = self._gateway.site.xmpp_websocket_url
+        await client.login("alice@localhost", "wonderland", url)
+        await client.call(self._gateway.site.room_jid(ROOM))
+        return client
+
+    async def rosters_show(self, kinds: list[str], within: float) -> None:
+        here = [person for person in self.people if not person.page.is_closed()]
+        await asyncio.gather(*(person.until_roster(kinds, within) for person in here))
+
+    async def goes(self, leave: Callable[[], Awaitable[None]], rest: list[str]) -> None:
+        """Somebody goes, and every page shows it in time."""
+        await leave()
+        await self.rosters_show(rest, ROSTER_FOLLOWS)
+
+
+@pytest.fixture
+async def party(gateway: Gateway, browser: Browser) -> AsyncIterator[Party]:
+    async with AsyncExitStack() as stack:
+        yield Party(gateway, browser, stack)
+
+
+async def test_four_of_three_kinds_hear_each_other_and_leave_nothing_behind(
+    gateway: Gateway, party: Party, tmp_path: Path
+) -> None:
+    # Who comes last goes first, so that each time all must be as it was before they came.
+    nobody = await gateway.inventory()
+    ana = await party.person("Ana")
+    one = await gateway.inventory()
+    bo = await party.person("Bo")
+    two = await gateway.inventory()
+    phone = await party.phone(tmp_path / "phone")
+    await until_all_hear([ana, bo, phone])
+    three = await gateway.inventory()
+    alice = await party.xmpp()
+
+    await until_all_hear([ana, bo, phone, alice])
+    await party.rosters_show(["sip", "web", "web", "xmpp"], within=ROSTER_FOLLOWS)
+    await every_tile_holds_its_own([ana, bo], phone, alice)
+    await everyone_sees_everyone([ana, bo])
+    await screenshot(ana)
+
+    await party.goes(alice.end, rest=["sip", "web", "web"])
+    await until_all_hear([ana, bo, phone])
+    await gateway.settles(three)
+
+    await party.goes(phone.hang_up, rest=["web", "web"])
+    await until_all_hear([ana, bo])
+    await gateway.settles(two)
+
+    await party.goes(bo.close_tab, rest=["web"])
+    await gateway.settles(one)
+    assert await ana.page.evaluate("connections.open()") == 0
+
+    await ana.close_tab()
+    await gateway.settles(nobody)
+
+
+async def test_five_browsers_relay_for_each_other_and_for_a_phone_and_an_xmpp_client(
+    gateway: Gateway, party: Party, tmp_path: Path
+) -> None:
+    nobody = await gateway.inventory()
+    for name in ("Ana", "Bo", "Cleo", "Dan", "Eve"):
+        await party.person(name)
+    phone = await party.phone(tmp_path / "phone")
+    alice = await party.xmpp()
+    people = list(party.people)
+
+    await until_all_hear([*people, phone, alice], within=20)
+    await party.rosters_show(["sip", *["web"] * 5, "xmpp"], within=ROSTER_FOLLOWS)
+    await every_tile_holds_its_own(people, phone, alice)
+    await everyone_sees_everyone(people)
+
+    relays = [person for person in people if await passes_on_sound(person)]
+    assert relays, "five browsers and a seat at fanout 2, and nobody relays"
+
+    # The worst one to lose: somebody through whom others hear.
+    gone = relays[0]
+    people.remove(gone)
+    await party.goes(gone.close_tab, rest=["sip", *["web"] * 4, "xmpp"])
+    await until_all_hear([*people, phone, alice])
+    await party.goes(phone.hang_up, rest=[*["web"] * 4, "xmpp"])
+    await until_all_hear([*people, alice])
+    await party.goes(alice.end, rest=["web"] * 4)
+    await until_all_hear(people)
+
+    for person in people:
+        await person.close_tab()
+    await gateway.settles(nobody)
+
+
+async def every_tile_holds_its_own(people: list[Person], phone: Phone, alice: XmppClient) -> None:
+    """In each tile of each page plays the sound of the one whose tile it is, and of nobody else."""
+    hums = {"sip": phone.hz, "xmpp": alice.hz, **{person.name: person.hz for person in people}}
+    for person in people:
+        ids = {entry.id: entry for entry in await person.roster()}
+        sounds = await person.hears_each()
+        assert len(sounds) == len(ids) - 1, (person.name, list(sounds), ids)
+        for who, heard in sounds.items():
+            entry = ids[who]
+            name = next((n for n in hums if n in entry.name), "") if entry.kind == "web" else ""
+            own = hums[name or entry.kind]
+            others = {hz: round(db) for hz, db in heard.items() if hz != own and db > AUDIBLE_DB}
+            assert heard[own] > AUDIBLE_DB, (person.name, entry, heard)
+            assert not others, (person.name, entry, others)
+
+
+async def everyone_sees_everyone(people: list[Person]) -> None:
+    """Each browser shows each other one's moving picture, in the tile that it belongs to."""
+    colours = {person.name: person.colour for person in people}
+    for person in people:
+        ids = {entry.id: entry for entry in await person.roster()}
+        pictures = await person.sees()
+        seen = {ids[who].name: picture for who, picture in pictures.items()}
+        for name, colour in colours.items():
+            if name == person.name:
+                continue
+            picture = next((p for shown, p in seen.items() if name in shown), None)
+            assert picture is not None, f"{person.name} does not see {name}, only {seen}"
+            assert picture.colour == colour, (person.name, name, picture)
+            assert picture.moves, (person.name, name, picture)
+            assert picture.frames > 0, (person.name, name, picture)
+
+
+async def passes_on_sound(person: Person) -> bool:
+    before = await person.relayed()
+    await asyncio.sleep(0.3)
+    return await person.relayed() > before
+
+
+async def screenshot(person: Person) -> None:
+    """For a look at how it looks; `make screenshot` puts it into the documents."""
+    target = ROOT / SCREENSHOT
+    target.parent.mkdir(exist_ok=True)
+    await person.page.screenshot(path=target)

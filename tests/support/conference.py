@@ -1,0 +1,106 @@
+"""A person at the conference's page, and what all who take part in a call should hear."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from playwright.async_api import Page
+from playwright.async_api import TimeoutError as TooLate
+
+from support.browser import Browser, Listener
+from support.tones import Expected
+
+JOINING = 10_000
+"""Milliseconds."""
+
+_ROSTER = """() => [...document.querySelectorAll("#roster [data-participant]")].map((row) => [
+    row.dataset.participant, row.dataset.kind, row.textContent.trim()])"""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of the roster as the page shows it."""
+
+    id: str
+    kind: str
+    name: str
+
+
+class Guest(Protocol):
+    """Somebody in the call, whatever they joined with."""
+
+    @property
+    def hz(self) -> int:
+        """The tone that they hum."""
+        ...
+
+    async def hears(self) -> dict[int, float]: ...
+
+
+class Person(Listener):
+    """Somebody who joined by the link."""
+
+    def __init__(self, page: Page, name: str, hz: int, colour: str) -> None:
+        super().__init__(page)
+        self.name = name
+        self.hz = hz
+        self.colour = colour
+
+    @classmethod
+    async def join(
+        cls, browser: Browser, url: str, name: str, hz: int, colour: str = "red"
+    ) -> "Person":
+        """Opens the link, types a name, clicks; returns when the page is in the conference."""
+        person = cls(await browser.page(hz, colour), name, hz, colour)
+        await person.page.goto(url)
+        await person.page.get_by_label("name").fill(name)
+        await person.page.get_by_role("button", name="join").click()
+        await person.until_state("joined")
+        return person
+
+    async def until_state(self, state: str, within: int = JOINING) -> None:
+        script = "state => document.documentElement.dataset.state === state"
+        await self.page.wait_for_function(script, arg=state, timeout=within)
+
+    async def roster(self) -> list[Entry]:
+        """What the page's list of participants shows."""
+        rows = await self.page.evaluate(_ROSTER)
+        return [Entry(*row) for row in rows]
+
+    async def until_roster(self, kinds: Sequence[str], within: float) -> list[Entry]:
+        """Waits until the roster shows participants of exactly these kinds."""
+        script = f"kinds => ({_ROSTER})().map(([, kind]) => kind).sort().join() === kinds"
+        try:
+            await self.page.wait_for_function(
+                script, arg=",".join(sorted(kinds)), timeout=within * 1000
+            )
+        except TooLate:
+            raise AssertionError(
+                f"{self.name} sees {await self.roster()}, not {kinds}, after {within} s"
+            ) from None
+        return await self.roster()
+
+    async def relayed(self) -> int:
+        """Audio packets that this page has passed on for others up to now."""
+        packets: int = (await self.page.evaluate("connections.relayed()"))["audio"]
+        return packets
+
+    async def close_tab(self) -> None:
+        await self.page.close()
+
+
+async def until_all_hear(guests: Sequence[Guest], within: float = 10.0) -> None:
+    """Everybody hears everybody else's tone, clearly above their own, and nobody who is gone."""
+    tones = [guest.hz for guest in guests]
+    start = asyncio.get_running_loop().time()
+
+    async def listen(guest: Guest) -> str:
+        expected = Expected(guest.hz, tuple(hz for hz in tones if hz != guest.hz))
+        while fault := expected.missing(await guest.hears()):
+            if asyncio.get_running_loop().time() - start > within:
+                return f"{type(guest).__name__} at {guest.hz} Hz: {fault}"
+        return ""
+
+    faults = [fault for fault in await asyncio.gather(*map(listen, guests)) if fault]
+    assert not faults, f"after {within} s: " + "; ".join(faults)
