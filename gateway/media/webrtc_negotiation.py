@@ -1,0 +1,271 @@
+"""PURE: WebRTC in SDP, for one who only answers: BUNDLE, ICE and DTLS; RFC 9429, section 5.3.
+
+All taken sections share one transport (RFC 9143), so only sections of the group that holds the
+first of them can be taken; so far these are audio ones.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from gateway.errors import Reason, Refused
+from gateway.media.negotiation import (
+    Transport,
+    events_codec,
+    fingerprints,
+    is_open,
+    refuse_section,
+    transport_of,
+    webrtc_codec,
+)
+from gateway.media.rtp import MID_URI
+from gateway.sdp import (
+    Attribute,
+    Codec,
+    Direction,
+    MediaDescription,
+    SessionDescription,
+    reverse,
+)
+
+MAX_AUDIO_SECTIONS = 32
+"""More talkers than a browser's tree neighbours ever bring to one connection."""
+
+MAX_CANDIDATES = 32
+
+_SETUP_ANSWER = {"actpass": "active", "passive": "active", "active": "passive"}
+"""RFC 5763, section 5."""
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteTransport:
+    """The offerer's end of ICE and DTLS."""
+
+    ufrag: str
+    password: str
+    ice_lite: bool
+    fingerprints: tuple[tuple[str, str], ...]
+    setup: str
+    """Our role in the answer: "active" or "passive"."""
+    candidates: tuple[str, ...]
+    end_of_candidates: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AudioOffer:
+    """An audio section that is taken."""
+
+    index: int
+    mid: str
+    codec: Codec
+    events: Codec | None
+    direction: Direction
+    """As the offerer sees it."""
+    ssrcs: tuple[int, ...]
+    mid_extension: int
+    msid: str | None
+
+    @property
+    def sends(self) -> bool:
+        return self.direction in ("sendrecv", "sendonly")
+
+    @property
+    def receives(self) -> bool:
+        return self.direction in ("sendrecv", "recvonly")
+
+
+@dataclass(frozen=True, slots=True)
+class WebRtcOffer:
+    """What an offer asks for, as far as we take it."""
+
+    remote: RemoteTransport
+    sections: tuple[AudioOffer, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LocalTransport:
+    """Our end of ICE and DTLS."""
+
+    ufrag: str
+    password: str
+    fingerprint: str
+    candidates: tuple[str, ...]
+
+
+def read_offer(offer: SessionDescription, max_audio: int = MAX_AUDIO_SECTIONS) -> WebRtcOffer:
+    """Takes the first `max_audio` audio sections that share a transport. Raises `Refused`."""
+    sections = offer.inherited()
+    indexes = list(_takeable(sections))
+    if not indexes:
+        raise Refused(Reason.MEDIA, "the offer has no audio section")
+    _check_mids(sections)
+    first = sections[indexes[0]]
+    group = _bundle(offer, first.mid)
+    taken = [i for i in indexes if i == indexes[0] or sections[i].mid in group][:max_audio]
+    transport_of(first)
+    return WebRtcOffer(
+        _remote_transport(first, offer),
+        tuple(_audio(i, sections[i]) for i in taken if _has_codec(sections[i], i == indexes[0])),
+    )
+
+
+def describe_answer(
+    offer: SessionDescription,
+    taken: WebRtcOffer,
+    local: LocalTransport,
+    ssrcs: dict[int, int],
+    session_id: int,
+    version: int,
+) -> SessionDescription:
+    """`ssrcs`: by section index, the one that we send with."""
+    by_index = {audio.index: audio for audio in taken.sections}
+    sections = tuple(
+        _answer_section(section, by_index[i], taken, local, ssrcs[i])
+        if i in by_index
+        else refuse_section(section)
+        for i, section in enumerate(offer.media)
+    )
+    mids = [audio.mid for audio in taken.sections if audio.mid]
+    grouped = bool(mids) and any(mids[0] in group for group in _groups(offer))
+    attributes = (Attribute("group", " ".join(("BUNDLE", *mids))),) if grouped else ()
+    return SessionDescription(sections, attributes, session_id=session_id, version=version)
+
+
+def _takeable(sections: Iterable[MediaDescription]) -> Iterator[int]:
+    for index, section in enumerate(sections):
+        if section.media == "audio" and is_open(section):
+            yield index
+
+
+def _has_codec(section: MediaDescription, must: bool) -> bool:
+    """Whether a section can be taken; the first one must, and says why it cannot."""
+    try:
+        return transport_of(section) is Transport.WEBRTC
+    except Refused:
+        if must:
+            raise
+        return False
+
+
+def _check_mids(sections: Iterable[MediaDescription]) -> None:
+    mids = [section.mid for section in sections if section.mid]
+    if len(set(mids)) != len(mids):
+        raise Refused(Reason.BAD_REQUEST, "two sections of the offer have the same mid")
+
+
+def _groups(offer: SessionDescription) -> Iterator[tuple[str, ...]]:
+    for attribute in offer.attributes:
+        if attribute.name == "group":
+            words = (attribute.value or "").split()
+            if words[:1] == ["BUNDLE"]:
+                yield tuple(words[1:])
+
+
+def _bundle(offer: SessionDescription, mid: str) -> tuple[str, ...]:
+    """The mids that share a transport with `mid`; empty where it stands alone."""
+    return next((group for group in _groups(offer) if mid and mid in group), ())
+
+
+def _remote_transport(section: MediaDescription, offer: SessionDescription) -> RemoteTransport:
+    setup = (section.get("setup") or "actpass").lower()
+    if setup not in _SETUP_ANSWER:
+        raise Refused(Reason.SECURITY, f"a=setup:{setup[:20]} leaves nobody to begin the handshake")
+    ufrag = section.get("ice-ufrag") or ""
+    # The candidates of a BUNDLE group may stand in another of its sections.
+    sharing = [one for one in offer.inherited() if one.get("ice-ufrag") == ufrag]
+    candidates = dict.fromkeys(line for one in sharing for line in one.all("candidate"))
+    return RemoteTransport(
+        ufrag,
+        section.get("ice-pwd") or "",
+        any(attribute.name == "ice-lite" for attribute in offer.attributes),
+        tuple(fingerprints(section)),
+        _SETUP_ANSWER[setup],
+        tuple(candidates)[:MAX_CANDIDATES],
+        any(one.get("end-of-candidates") is not None for one in sharing),
+    )
+
+
+def _audio(index: int, section: MediaDescription) -> AudioOffer:
+    codec = webrtc_codec(section)
+    return AudioOffer(
+        index,
+        section.mid,
+        codec,
+        events_codec(section.codecs, codec),
+        section.direction,
+        tuple(_ssrcs(section)),
+        _mid_extension(section),
+        section.get("msid"),
+    )
+
+
+def _ssrcs(section: MediaDescription) -> Iterator[int]:
+    """RFC 5576; the same number stands on several lines."""
+    for value in section.all("ssrc"):
+        number = value.split(" ")[0]
+        if number.isascii() and number.isdigit() and len(number) <= 10:
+            yield int(number) & 0xFFFF_FFFF
+
+
+def _mid_extension(section: MediaDescription) -> int:
+    """The number of the MID header extension, if it fits a one-byte header; 0 without."""
+    for value in section.all("extmap"):
+        number, _, uri = value.partition(" ")
+        number = number.partition("/")[0]
+        if uri.split(" ")[0] == MID_URI and number.isascii() and number.isdigit():
+            return int(number) if 1 <= int(number[:4]) <= 14 else 0
+    return 0
+
+
+def _answer_section(
+    offered: MediaDescription,
+    audio: AudioOffer,
+    taken: WebRtcOffer,
+    local: LocalTransport,
+    ssrc: int,
+) -> MediaDescription:
+    codecs = [replace(audio.codec, parameters=_parameters(audio.codec))]
+    if audio.events is not None:
+        codecs.append(replace(audio.events, parameters="0-15"))
+    address, port = _default_candidate(local)
+    attributes = (
+        *((Attribute("mid", audio.mid),) if audio.mid else ()),
+        Attribute(reverse(audio.direction)),
+        *(attribute for codec in codecs for attribute in codec.attributes()),
+        *_extmap(audio),
+        Attribute("rtcp-mux"),
+        *_stream(audio, ssrc),
+        Attribute("ice-ufrag", local.ufrag),
+        Attribute("ice-pwd", local.password),
+        Attribute("fingerprint", f"sha-256 {local.fingerprint}"),
+        Attribute("setup", taken.remote.setup),
+        *(Attribute("candidate", line) for line in local.candidates),
+        Attribute("end-of-candidates"),
+    )
+    formats = tuple(str(codec.payload_type) for codec in codecs)
+    return MediaDescription("audio", port, offered.protocol, formats, attributes, address)
+
+
+def _parameters(codec: Codec) -> str:
+    # Mono: our mix has one channel, and a sender that knows saves itself the second.
+    return "minptime=10;useinbandfec=1;stereo=0" if codec.name.lower() == "opus" else ""
+
+
+def _extmap(audio: AudioOffer) -> Iterator[Attribute]:
+    if audio.mid_extension:
+        yield Attribute("extmap", f"{audio.mid_extension} {MID_URI}")
+
+
+def _stream(audio: AudioOffer, ssrc: int) -> Iterator[Attribute]:
+    """The stream that we send; RFC 5576 and RFC 8830."""
+    if audio.receives:
+        yield Attribute("msid", f"seat-{audio.mid or audio.index} {ssrc}")
+        yield Attribute("ssrc", f"{ssrc} cname:trestle")
+
+
+def _default_candidate(local: LocalTransport) -> tuple[str, int]:
+    """What a peer without ICE would use; RFC 8839, section 4.2.1.2."""
+    for line in local.candidates:
+        words = line.split()
+        if len(words) > 5 and words[2].lower() == "udp":
+            return words[4], int(words[5])
+    return "0.0.0.0", 9
