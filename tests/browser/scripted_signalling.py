@@ -1,0 +1,231 @@
+"""A small server of docs/protocol.md whose forest the test decides.
+
+The real gateway plans trees for load; to prove what a page does with a given tree, a test has to
+choose it. By default every tree is a chain in order of joining, so that everybody relays.
+"""
+
+import asyncio
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from aiohttp import WSMsgType, web
+from aiortc import AudioStreamTrack, RTCPeerConnection, RTCSessionDescription
+
+WEBCLIENT = Path(__file__).parents[2] / "webclient"
+CSP = (
+    "default-src 'self'; connect-src 'self' ws: wss:; img-src 'self' data:; "
+    "media-src 'self' blob: mediastream:; style-src 'self'; script-src 'self'"
+)
+PHONE = {
+    "id": "sip-phone",
+    "kind": "sip",
+    "name": "+4930123456",
+    "publishes": ["audio"],
+    "muted": {"audio": False, "video": False},
+}
+
+Edge = tuple[str, str, str]
+"""source, parent, child"""
+
+
+@dataclass
+class Member:
+    """A page that has joined."""
+
+    socket: web.WebSocketResponse
+    entry: dict[str, Any]
+    received: list[dict[str, Any]] = field(default_factory=list)
+
+
+class ScriptedServer:
+    """Serves the page and one room."""
+
+    def __init__(self) -> None:
+        self.members: dict[str, Member] = {}
+        self.legacy: list[dict[str, Any]] = []
+        self.edges: set[Edge] = set()
+        self.ready: set[tuple[str, str]] = set()
+        """Who has whose stream: (participant, source)."""
+        self.joins: list[dict[str, Any]] = []
+        self.refuse: dict[str, str] | None = None
+        self.seat_connections: dict[str, RTCPeerConnection] = {}
+        self._version = 0
+        self._joined = 0
+        self.chained = True
+
+    async def start(self) -> None:
+        app = web.Application()
+        app.router.add_get("/ws", self._socket)
+        app.router.add_static("/assets", WEBCLIENT)
+        app.router.add_get("/{room:[^/]*}", self._page)
+        self._runner = web.AppRunner(app, shutdown_timeout=1)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, "127.0.0.1", 0)
+        await site.start()
+        self.port = site._server.sockets[0].getsockname()[1]  # type: ignore[union-attr]
+
+    async def stop(self) -> None:
+        for connection in self.seat_connections.values():
+            await connection.close()
+        for member in list(self.members.values()):
+            await member.socket.close(code=1000)
+        await self._runner.cleanup()
+
+    @property
+    def url(self) -> str:
+        return f"http://localhost:{self.port}"
+
+    async def _page(self, request: web.Request) -> web.StreamResponse:
+        headers = {"Content-Security-Policy": CSP, "Cache-Control": "no-cache"}
+        return web.FileResponse(WEBCLIENT / "index.html", headers=headers)
+
+    # --- the protocol -----------------------------------------------------------------------
+
+    async def _socket(self, request: web.Request) -> web.WebSocketResponse:
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        me = ""
+        async for frame in socket:
+            if frame.type is not WSMsgType.TEXT:
+                break
+            message = json.loads(frame.data)
+            if message["type"] == "join":
+                if self.refuse is not None:
+                    await socket.send_json({"type": "error", **self.refuse})
+                    await socket.close(code=1008)
+                    return socket
+                me = await self._join(socket, message)
+            elif message["type"] == "leave":
+                await socket.close(code=1000)
+            else:
+                self.members[me].received.append(message)
+                await getattr(self, f"_on_{message['type']}")(me, message)
+        if me in self.members:
+            await self._remove(me)
+        return socket
+
+    async def _join(self, socket: web.WebSocketResponse, message: dict[str, Any]) -> str:
+        self.joins.append(message)
+        if message.get("token", "").removeprefix("token-") in self.members:
+            await self._remove(message["token"].removeprefix("token-"))
+        self._joined += 1
+        me = f"web-{self._joined}"
+        entry = {"id": me, "kind": "web", "muted": {"audio": False, "video": False}}
+        self.members[me] = Member(
+            socket, entry | {"name": message["name"], "publishes": message["publishes"]}
+        )
+        welcome = {"you": me, "token": f"token-{me}", "room": message["room"]}
+        await self.tell(me, {"type": "welcome", **welcome, "ice_servers": [], "seat": "seat"})
+        await self.changed()
+        return me
+
+    async def _remove(self, me: str) -> None:
+        del self.members[me]
+        self.ready = {(who, source) for who, source in self.ready if me not in (who, source)}
+        self.edges = {edge for edge in self.edges if me not in edge}
+        await self.changed()
+
+    async def _on_ping(self, me: str, _message: dict[str, Any]) -> None:
+        await self.tell(me, {"type": "pong"})
+
+    async def _on_publish(self, me: str, message: dict[str, Any]) -> None:
+        self.members[me].entry["publishes"] = message["publishes"]
+        await self.changed()
+
+    async def _on_mute(self, me: str, message: dict[str, Any]) -> None:
+        self.members[me].entry["muted"] = {kind: message[kind] for kind in ("audio", "video")}
+        await self.changed()
+
+    async def _on_ready(self, me: str, message: dict[str, Any]) -> None:
+        self.ready.add((me, message["source"]))
+        await self.plan()
+
+    async def _on_signal(self, me: str, message: dict[str, Any]) -> None:
+        to = message["to"]
+        body = {key: value for key, value in message.items() if key not in ("type", "to")}
+        if to == "seat":
+            await self._seat(me, body)
+        else:
+            await self.tell(to, {"type": "signal", "from": me, **body})
+
+    async def _seat(self, me: str, body: dict[str, Any]) -> None:
+        """The gateway's seat: aiortc, humming aiortc's own 440 Hz... as silence will do here."""
+        if "description" not in body:
+            return
+        connection = self.seat_connections.setdefault(body["connection"], RTCPeerConnection())
+        await connection.setRemoteDescription(RTCSessionDescription(**body["description"]))
+        for transceiver in connection.getTransceivers():
+            track = body["tracks"].get(transceiver.mid)
+            if track and track["source"] == PHONE["id"] and transceiver.sender.track is None:
+                transceiver.sender.replaceTrack(AudioStreamTrack())
+                transceiver.direction = "sendonly"
+        await connection.setLocalDescription(await connection.createAnswer())
+        answer = connection.localDescription
+        await self.tell(
+            me,
+            {
+                "type": "signal",
+                "from": "seat",
+                "connection": body["connection"],
+                "description": {"type": answer.type, "sdp": answer.sdp},
+            },
+        )
+
+    # --- the forest -------------------------------------------------------------------------
+
+    async def changed(self) -> None:
+        """Tells everyone the roster, then lays the chains anew."""
+        self._version += 1
+        roster = [*self.legacy, *(member.entry for member in self.members.values())]
+        for me in list(self.members):
+            await self.tell(
+                me, {"type": "roster", "version": self._version, "participants": roster}
+            )
+        await self.plan()
+
+    async def plan(self) -> None:
+        if not self.chained:
+            return
+        wanted = {edge for source in self.members for edge in self._chain(source)}
+        for edge in self.edges - wanted:
+            await self.detach(edge)
+        for edge in sorted(wanted - self.edges):
+            source, parent, _child = edge
+            if parent == source or parent == "seat" or (parent, source) in self.ready:
+                await self.attach(edge)
+
+    def _chain(self, source: str) -> list[Edge]:
+        """The source, then all others in order of joining, each the child of the one before."""
+        chain = [source, *(one for one in self.members if one != source)]
+        edges = [(source, a, b) for a, b in zip(chain, chain[1:], strict=False)]
+        if self.legacy:
+            phone = str(self.legacy[0]["id"])
+            edges.append((source, source, "seat"))
+            edges.append((phone, "seat", source))
+        return edges
+
+    async def attach(self, edge: Edge) -> None:
+        self.edges.add(edge)
+        await self._tell_edge("attach", edge)
+
+    async def detach(self, edge: Edge) -> None:
+        self.edges.discard(edge)
+        await self._tell_edge("detach", edge)
+
+    async def _tell_edge(self, what: str, edge: Edge) -> None:
+        source, parent, child = edge
+        message = {"type": what, "source": source, "parent": parent, "child": child}
+        for end in (parent, child):
+            await self.tell(end, message)
+
+    async def tell(self, to: str, message: dict[str, Any]) -> None:
+        if to in self.members and not self.members[to].socket.closed:
+            await self.members[to].socket.send_json(message)
+
+    async def until(self, true: Any, seconds: float = 8) -> None:
+        """Waits for a condition on this server; it runs on the same loop as the test."""
+        async with asyncio.timeout(seconds):
+            while not true():
+                await asyncio.sleep(0.02)
