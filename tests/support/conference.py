@@ -15,7 +15,9 @@ JOINING = 10_000
 """Milliseconds."""
 
 _ROSTER = """() => [...document.querySelectorAll("#roster [data-participant]")].map((row) => [
-    row.dataset.participant, row.dataset.kind, row.textContent.trim()])"""
+    row.dataset.participant, row.dataset.kind, row.querySelector(".name").textContent])"""
+_OWN = " (you)"
+"""What the page puts behind one's own name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +56,11 @@ class Person(Listener):
         """Opens the link, types a name, clicks; returns when the page is in the conference."""
         person = cls(await browser.page(hz, colour), name, hz, colour)
         await person.page.goto(url)
-        await person.page.get_by_label("name").fill(name)
-        await person.page.get_by_role("button", name="join").click()
+        await person.page.locator("#preview").wait_for()
+        await person.page.get_by_label("Your name").fill(name)
+        await person.page.get_by_role("button", name="Join").click()
         await person.until_state("joined")
+        person.own = next(e.id for e in await person.roster() if e.name.endswith(_OWN))
         return person
 
     async def until_state(self, state: str, within: int = JOINING) -> None:

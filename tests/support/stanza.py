@@ -4,15 +4,15 @@ import subprocess
 from pathlib import Path
 from typing import cast
 
-from playwright.async_api import Page, Route
+from aiohttp import web
+from aiohttp.test_utils import RawTestServer
+from playwright.async_api import Page
 
 from support.browser import Browser, Listener
 
 ROOT = Path(__file__).parents[2]
 SOURCE = Path(__file__).parent / "stanza-peer" / "page.js"
 BUNDLE = ROOT / "build" / "stanza-peer.js"
-ADDRESS = "http://localhost/stanza-peer"
-"""Nothing listens there: the test answers. Browsers trust localhost with the microphone."""
 
 
 def bundle() -> Path:
@@ -35,14 +35,17 @@ class XmppClient(Listener):
 
     @classmethod
     async def open(cls, browser: Browser, hz: int) -> "XmppClient":
-        page = await browser.page(hz)
+        """A fresh page with the client, not logged in yet."""
         html = f"<!doctype html><title>XMPP client</title><script>{bundle().read_text()}</script>"
 
-        async def answer(route: Route) -> None:
-            await route.fulfill(body=html, content_type="text/html; charset=utf-8")
+        async def answer(_: web.BaseRequest) -> web.Response:
+            return web.Response(text=html, content_type="text/html")
 
-        await page.route(ADDRESS, answer)
-        await page.goto(ADDRESS)
+        page = await browser.page(hz)
+        # A real server, not Playwright's `fulfill`: Chromium would take such a page for one from
+        # the internet, and those may not open web sockets to this machine.
+        async with RawTestServer(answer, host="localhost") as server:
+            await page.goto(str(server.make_url("/")))
         return cls(page, hz)
 
     def __init__(self, page: Page, hz: int) -> None:
