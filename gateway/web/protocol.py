@@ -1,0 +1,350 @@
+"""The browser signalling protocol as values: docs/protocol.md is its specification.
+
+`parse` checks everything a browser can get wrong, so that what it returns can be used as it is.
+Only `signal` carries what the gateway does not read: its members' outer shape is checked, and
+that they can be written as JSON again.
+"""
+
+import json
+import math
+import unicodedata
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NoReturn, TypeVar, assert_never
+
+from gateway.errors import Reason
+from gateway.ports import (
+    Attach,
+    Detach,
+    Edge,
+    LegEvent,
+    MediaKind,
+    Muted,
+    Participant,
+    ParticipantId,
+    RoomName,
+    Roster,
+    RosterChanged,
+    Signal,
+)
+from gateway.roomname import RULE, room_name
+
+T = TypeVar("T")
+
+MAX_MESSAGE_BYTES = 65_536
+MAX_NAME = 64
+MAX_ID = 64
+MAX_TOKEN = 128
+MAX_DEPTH = 16
+"""Of arrays and objects; the deepest message of the specification has 4 levels."""
+
+SIGNAL_MEMBERS = ("description", "candidate", "tracks", "connection")
+
+
+class ErrorCode(StrEnum):
+    """The stable part of an `error` message; its text is for people."""
+
+    BAD_JSON = "bad-json"
+    BAD_MESSAGE = "bad-message"
+    UNKNOWN_TYPE = "unknown-type"
+    NOT_JOINED = "not-joined"
+    ALREADY_JOINED = "already-joined"
+    NOT_FOUND = "not-found"
+    BUSY = "busy"
+    FORBIDDEN = "forbidden"
+    UNKNOWN_PEER = "unknown-peer"
+    REFUSED = "refused"
+    RATE_LIMITED = "rate-limited"
+
+
+class CloseCode:
+    """RFC 6455, section 7.4.1, as far as the server closes with them."""
+
+    NORMAL = 1000
+    POLICY = 1008
+    FAILURE = 1011
+    RESTART = 1012
+    """IANA's registry: service restart."""
+
+
+class ProtocolError(Exception):
+    """A message that docs/protocol.md does not allow. `message_type` is its type, if it had one."""
+
+    def __init__(self, code: ErrorCode, text: str, message_type: str = "") -> None:
+        super().__init__(text)
+        self.code = code
+        self.text = text
+        self.message_type = message_type
+
+
+# --- client to server -----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Join:
+    """The first message."""
+
+    room: RoomName
+    name: str
+    publishes: frozenset[MediaKind]
+    token: str | None = None
+    """Of the participant that this one replaces."""
+
+
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """The participant goes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Publish:
+    """What the participant publishes from now on."""
+
+    publishes: frozenset[MediaKind]
+
+
+@dataclass(frozen=True, slots=True)
+class Mute:
+    """What the participant keeps back from now on."""
+
+    muted: Muted
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """The participant has this edge's stream and can pass it on."""
+
+    source: ParticipantId
+    parent: ParticipantId
+
+
+@dataclass(frozen=True, slots=True)
+class SignalTo:
+    """Negotiation with the neighbour `to`; `body` holds `SIGNAL_MEMBERS` as they came."""
+
+    to: ParticipantId
+    body: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Ping:
+    """Asks for `pong`."""
+
+
+ClientMessage = Join | Leave | Publish | Mute | Ready | SignalTo | Ping
+
+
+def parse(text: str) -> ClientMessage:
+    """One text frame. Raises `ProtocolError`, and nothing else whatever the text is."""
+    try:
+        value = json.loads(text, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError):
+        raise ProtocolError(ErrorCode.BAD_JSON, "the message is not JSON") from None
+    if not isinstance(value, dict):
+        raise ProtocolError(ErrorCode.BAD_MESSAGE, "the message is no object")
+    kind = value.get("type")
+    if not isinstance(kind, str):
+        raise ProtocolError(ErrorCode.BAD_MESSAGE, "type: expected text")
+    read = _READERS.get(kind)
+    if read is None:
+        raise ProtocolError(ErrorCode.UNKNOWN_TYPE, f"{kind[:MAX_ID]!a} is no type of ours")
+    try:
+        _check_writable(value)
+        return read(value)
+    except _Mistake as mistake:
+        raise ProtocolError(ErrorCode.BAD_MESSAGE, str(mistake), kind) from None
+
+
+class _Mistake(Exception):
+    """What is wrong with a member."""
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON")
+
+
+def _check_writable(message: object) -> None:
+    """What goes in must go out again: no infinity, no lone surrogate, no bottomless nesting."""
+    level: list[object] = [message]
+    for _ in range(MAX_DEPTH):
+        below: list[object] = []
+        for value in level:
+            if isinstance(value, dict):
+                below += value.keys()
+                below += value.values()
+            elif isinstance(value, list):
+                below += value
+            elif isinstance(value, float) and not math.isfinite(value):
+                raise _Mistake("a number is too large")
+            elif isinstance(value, str) and not _is_text(value):
+                raise _Mistake("half a surrogate pair is no character")
+        level = below
+    if level:
+        raise _Mistake("nested too deeply")
+
+
+def _is_text(value: str) -> bool:
+    # Escapes such as "\ud800" get past the frame's own UTF-8 check (RFC 8259, section 8.2).
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _member(message: Mapping[str, object], name: str, kind: type[T], what: str) -> T:
+    value = message.get(name)
+    if not isinstance(value, kind):
+        raise _Mistake(f"{name}: expected {what}")
+    return value
+
+
+def _short(message: Mapping[str, object], name: str, longest: int = MAX_ID) -> str:
+    value = _member(message, name, str, f"text of 1 to {longest} characters")
+    if not 1 <= len(value) <= longest:
+        raise _Mistake(f"{name}: expected text of 1 to {longest} characters")
+    return value
+
+
+def _name(message: Mapping[str, object]) -> str:
+    name = _short(message, "name").strip()
+    if not name or any(_is_control(sign) for sign in name):
+        raise _Mistake("name: expected 1 to 64 characters, no control characters")
+    return name
+
+
+def _is_control(sign: str) -> bool:
+    """Controls and line ends, and what turns the reading direction of all that follows."""
+    return (
+        unicodedata.category(sign) in ("Cc", "Zl", "Zp")
+        or "\u202a" <= sign <= "\u202e"
+        or "\u2066" <= sign <= "\u2069"
+    )
+
+
+def _publishes(message: Mapping[str, object]) -> frozenset[MediaKind]:
+    kinds = _member(message, "publishes", list, "a list")
+    if not all(kind in ("audio", "video") for kind in kinds):
+        raise _Mistake("publishes: expected 'audio' and 'video' only")
+    return frozenset(MediaKind(kind) for kind in kinds)
+
+
+def _read_join(message: Mapping[str, object]) -> Join:
+    room = room_name(_member(message, "room", str, "text"))
+    if room is None:
+        raise _Mistake(f"room: expected {RULE}")
+    token = _short(message, "token", MAX_TOKEN) if message.get("token") is not None else None
+    return Join(room, _name(message), _publishes(message), token)
+
+
+def _read_mute(message: Mapping[str, object]) -> Mute:
+    audio = _member(message, "audio", bool, "true or false")
+    return Mute(Muted(audio, _member(message, "video", bool, "true or false")))
+
+
+def _read_ready(message: Mapping[str, object]) -> Ready:
+    return Ready(ParticipantId(_short(message, "source")), ParticipantId(_short(message, "parent")))
+
+
+def _read_signal(message: Mapping[str, object]) -> SignalTo:
+    to = ParticipantId(_short(message, "to"))
+    body = {name: message[name] for name in SIGNAL_MEMBERS if name in message}
+    if not body:
+        raise _Mistake(f"signal: expected one of {', '.join(SIGNAL_MEMBERS)}")
+    if "description" in body:
+        description = _member(message, "description", dict, "an object")
+        if description.get("type") not in ("offer", "answer"):
+            raise _Mistake("description.type: expected 'offer' or 'answer'")
+        if not isinstance(description.get("sdp"), str):
+            raise _Mistake("description.sdp: expected text")
+    if body.get("candidate") is not None:
+        _member(message, "candidate", dict, "an object or null")
+    if "tracks" in body:
+        _member(message, "tracks", dict, "an object")
+    if "connection" in body:
+        _short(message, "connection")
+    return SignalTo(to, body)
+
+
+_READERS: Mapping[str, Callable[[Mapping[str, object]], ClientMessage]] = {
+    "join": _read_join,
+    "leave": lambda _: Leave(),
+    "publish": lambda message: Publish(_publishes(message)),
+    "mute": _read_mute,
+    "ready": _read_ready,
+    "signal": _read_signal,
+    "ping": lambda _: Ping(),
+}
+
+
+# --- server to client -----------------------------------------------------------------------
+
+
+def welcome(
+    you: ParticipantId,
+    token: str,
+    room: RoomName,
+    ice_servers: Sequence[Mapping[str, object]],
+    seat: ParticipantId,
+) -> str:
+    return _write(
+        "welcome", you=you, token=token, room=room, ice_servers=list(ice_servers), seat=seat
+    )
+
+
+def event(leg_event: LegEvent) -> str:
+    """What the focus tells the leg."""
+    match leg_event:
+        case RosterChanged(roster):
+            return _roster(roster)
+        case Attach(edge):
+            return _edge("attach", edge)
+        case Detach(edge):
+            return _edge("detach", edge)
+        case Signal(sender, body):
+            return signal(sender, body)
+        case _:
+            assert_never(leg_event)
+
+
+def signal(sender: ParticipantId, body: Mapping[str, object]) -> str:
+    return _write("signal", **{**body, "from": sender})
+
+
+def error(code: ErrorCode, text: str) -> str:
+    return _write("error", code=code, text=text)
+
+
+def bye(reason: Reason, text: str) -> str:
+    """The protocol has four reasons; what else there is, is our own affair: a failure."""
+    known = reason in (Reason.SHUTDOWN, Reason.REPLACED, Reason.NORMAL)
+    return _write("bye", reason=reason if known else Reason.FAILURE, text=text)
+
+
+def pong() -> str:
+    return _write("pong")
+
+
+def _roster(roster: Roster) -> str:
+    participants = [_participant(participant) for participant in roster.participants]
+    return _write("roster", version=roster.version, participants=participants)
+
+
+def _participant(participant: Participant) -> Mapping[str, object]:
+    return {
+        "id": participant.id,
+        "kind": participant.kind,
+        "name": participant.name,
+        "publishes": sorted(participant.publishes),
+        "muted": {"audio": participant.muted.audio, "video": participant.muted.video},
+    }
+
+
+def _edge(kind: str, edge: Edge) -> str:
+    return _write(kind, source=edge.source, parent=edge.parent, child=edge.child)
+
+
+def _write(kind: str, **members: object) -> str:
+    """ASCII with escapes, so that characters are bytes, and nothing that JSON lacks."""
+    return json.dumps({"type": kind, **members}, allow_nan=False, separators=(",", ":"))

@@ -1,0 +1,246 @@
+"""The browsers' door: the page, the signalling socket, and how the gateway does."""
+
+import asyncio
+import ipaddress
+import logging
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from aiohttp import web
+
+from gateway.errors import Reason
+from gateway.ports import ParticipantId
+from gateway.web.listener import listening_socket
+from gateway.web.pages import Pages, add_headers
+from gateway.web.protocol import MAX_MESSAGE_BYTES
+from gateway.web.session import Limits, NativeFocus, Session
+from gateway.web.tls import own_certificate, server_context
+
+_log = logging.getLogger("trestle.web")
+
+MAX_SOCKETS = 2000
+"""Signalling sockets at once, in rooms or not."""
+
+HEARTBEAT = 20.0
+"""Seconds between WebSocket pings; aiohttp waits half as long for the pong: 30 s of silence end
+a connection."""
+
+CLOSE_REPLY_TIMEOUT = 2.0
+"""Seconds that a browser has to confirm our closing frame."""
+
+STOP_TIMEOUT = 4.0
+"""Seconds for all goodbyes when the server stops."""
+
+
+class Tokens:
+    """The secret that lets a browser take its own place again; lives as long as its session."""
+
+    def __init__(self) -> None:
+        self._session_of: dict[str, Session] = {}
+        self._token_of: dict[Session, str] = {}
+
+    def issue(self, session: Session) -> str:
+        token = secrets.token_urlsafe(24)
+        self._session_of[token] = session
+        self._token_of[session] = token
+        return token
+
+    def redeem(self, token: str) -> Session | None:
+        session = self._session_of.get(token)
+        if session is not None:
+            self.withdraw(session)
+        return session
+
+    def withdraw(self, session: Session) -> None:
+        token = self._token_of.pop(session, None)
+        if token is not None:
+            del self._session_of[token]
+
+
+class WebServer:
+    """HTTP and WebSocket listeners; a `ports.Bridge` but for the richer focus that it needs."""
+
+    def __init__(
+        self,
+        *,
+        listen: str = "0.0.0.0",
+        port: int = 8080,
+        tls_port: int | None = 8443,
+        certificate: Path | None = None,
+        key: Path | None = None,
+        state_dir: Path,
+        ice_servers: Sequence[Mapping[str, object]] = (),
+        status: Callable[[], Mapping[str, object]],
+        limits: Limits | None = None,
+    ) -> None:
+        """`port` and `tls_port` 0 mean any free port, and then tell which one it became."""
+        self.port = port
+        self.tls_port = tls_port
+        self._listen = listen
+        self._certificate = certificate
+        self._key = key
+        self._state_dir = state_dir
+        self._ice_servers = ice_servers
+        self._status = status
+        self._limits = limits or Limits()
+        self._tokens = Tokens()
+        self._sessions: dict[ParticipantId, Session] = {}
+        self._running: set[asyncio.Task[None]] = set()
+        self._focus: NativeFocus | None = None
+        self._open = AsyncExitStack()
+
+    # --- ports.Bridge -----------------------------------------------------------------------
+
+    async def start(self, focus: NativeFocus) -> None:
+        """Returns when browsers can come. Raises `TrestleError`: a port, the certificate."""
+        self._focus = focus
+        async with AsyncExitStack() as opened:
+            runner = web.AppRunner(self._application(), access_log=None, shutdown_timeout=1.0)
+            await runner.setup()
+            opened.push_async_callback(runner.cleanup)
+            self.port = await self._listen_on(runner, self.port, "web.port", tls=False)
+            if self.tls_port is not None:
+                self.tls_port = await self._listen_on(
+                    runner, self.tls_port, "web.tls_port", tls=True
+                )
+            self._open = opened.pop_all()
+
+    async def stop(self) -> None:
+        """Says goodbye to everyone, waits a little, and leaves nothing open."""
+        self._focus = None
+        for session in list(self._sessions.values()):
+            session.end(Reason.SHUTDOWN, "the server is stopping")
+        if self._running:
+            await asyncio.wait(self._running, timeout=STOP_TIMEOUT)
+        for session in list(self._sessions.values()):
+            session.cut()
+        await self._open.aclose()
+
+    def inventory(self) -> Mapping[str, int]:
+        return {"web_sockets": len(self._sessions)}
+
+    # --- HTTP -------------------------------------------------------------------------------
+
+    def _application(self) -> web.Application:
+        application = web.Application(client_max_size=1024)
+        application.on_response_prepare.append(add_headers)
+        application.add_routes(
+            [
+                web.get("/ws", self._socket),
+                web.get("/health", self._health),
+                web.get("/api/status", self._tell_status),
+                *Pages().routes(),
+            ]
+        )
+        return application
+
+    async def _listen_on(self, runner: web.AppRunner, port: int, key: str, *, tls: bool) -> int:
+        context = None
+        if tls:
+            certificate = self._certificate or own_certificate(self._state_dir, datetime.now(UTC))
+            context = server_context(certificate, self._key)
+        listener = listening_socket(self._listen, port, ("web.listen", key))
+        await web.SockSite(runner, listener, ssl_context=context).start()
+        return int(listener.getsockname()[1])
+
+    async def _health(self, _: web.Request) -> web.StreamResponse:
+        return web.json_response({"status": "ok"})
+
+    async def _tell_status(self, request: web.Request) -> web.StreamResponse:
+        if not _is_from_this_machine(request):
+            raise web.HTTPForbidden(text="The status is only told on the machine itself.\n")
+        return web.json_response(self._status())
+
+    # --- signalling -------------------------------------------------------------------------
+
+    async def _socket(self, request: web.Request) -> web.StreamResponse:
+        if not _is_same_origin(request):
+            raise web.HTTPForbidden(text="This socket serves its own page only.\n")
+        if self._focus is None or len(self._sessions) >= MAX_SOCKETS:
+            raise web.HTTPServiceUnavailable(
+                text="The server takes no more participants now.\n", headers={"Retry-After": "10"}
+            )
+        socket = web.WebSocketResponse(
+            timeout=CLOSE_REPLY_TIMEOUT,
+            heartbeat=HEARTBEAT,
+            max_msg_size=MAX_MESSAGE_BYTES,
+            compress=False,
+        )
+        participant = self._fresh_id()
+        session = Session(
+            participant,
+            socket,
+            lambda: _abort(request),
+            address=request.remote or "an unknown address",
+            host=_host(request),
+            focus=self._focus,
+            tokens=self._tokens,
+            ice_servers=self._ice_servers,
+            limits=self._limits,
+        )
+        self._sessions[participant] = session
+        task = asyncio.current_task()
+        assert task is not None
+        self._running.add(task)
+        try:
+            await socket.prepare(request)
+            _log.debug("%s connected from %s", participant, request.remote)
+            await session.run()
+        finally:
+            self._running.discard(task)
+            del self._sessions[participant]
+        return socket
+
+    def _fresh_id(self) -> ParticipantId:
+        while True:
+            participant = ParticipantId(f"web-{secrets.token_hex(3)}")
+            if participant not in self._sessions:
+                return participant
+
+
+def _abort(request: web.Request) -> None:
+    if request.transport is not None:
+        request.transport.abort()
+
+
+def _is_same_origin(request: web.Request) -> bool:
+    """RFC 6455, section 10.2: other sites' pages can open sockets to us, but not without Origin.
+
+    Programs that are no browser send none.
+    """
+    origin = request.headers.get("Origin")
+    if origin is None:
+        return True
+    try:
+        return urlsplit(origin).netloc.lower() == request.host.lower() != ""
+    except ValueError:
+        return False
+
+
+def _is_from_this_machine(request: web.Request) -> bool:
+    """Neither through a proxy on this machine, nor by a foreign name that resolves to it."""
+    if "Forwarded" in request.headers or "X-Forwarded-For" in request.headers:
+        return False
+    host = _host(request)
+    return _is_loopback(request.remote) and (host == "localhost" or _is_loopback(host))
+
+
+def _host(request: web.Request) -> str:
+    """The Host header without its port; empty for one that is no host at all."""
+    try:
+        return urlsplit(f"//{request.host}").hostname or ""
+    except ValueError:
+        return ""
+
+
+def _is_loopback(address: str | None) -> bool:
+    try:
+        found = ipaddress.ip_address(address or "")
+    except ValueError:
+        return False
+    mapped = getattr(found, "ipv4_mapped", None)
+    return (mapped or found).is_loopback
