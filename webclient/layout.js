@@ -3,23 +3,33 @@
 /** Smaller ones nobody recognises: from there on the stage scrolls. */
 const MIN_WIDTH = 140;
 
+/** Pictures are 16:9. They may be cropped, on a tall stage more than on a wide one. */
+const WIDEST = 16 / 9;
+const TALLEST = { wide: 4 / 3, tall: 9 / 10 };
+
+/** @typedef {{width: number, height: number}} Size in CSS pixels */
+
 /**
- * @param {number} count of tiles
- * @param {{width: number, height: number}} stage in CSS pixels
- * @param {number} ratio a tile's width by its height
+ * The size of tiles whose area is the largest.
+ *
+ * @param {number} count
+ * @param {Size} stage
  * @param {number} gap between tiles
- * @returns {{columns: number, width: number}} of the arrangement with the largest tiles
+ * @returns {Size}
  */
-export function fitTiles(count, stage, ratio, gap) {
-  let best = { columns: 1, width: 0 };
+export function fitTiles(count, stage, gap) {
+  const tallest = stage.width > stage.height ? TALLEST.wide : TALLEST.tall;
+  let best = { width: 0, height: 0 };
   for (let columns = 1; columns <= count; columns++) {
     const rows = Math.ceil(count / columns);
-    const byWidth = (stage.width - gap * (columns - 1)) / columns;
-    const byHeight = ((stage.height - gap * (rows - 1)) / rows) * ratio;
-    const width = Math.floor(Math.min(byWidth, byHeight));
-    if (width > best.width) best = { columns, width };
+    const cellWidth = (stage.width - gap * (columns - 1)) / columns;
+    const cellHeight = (stage.height - gap * (rows - 1)) / rows;
+    const width = Math.floor(Math.min(cellWidth, cellHeight * WIDEST));
+    const height = Math.floor(Math.min(cellHeight, width / tallest));
+    if (width * height > best.width * best.height) best = { width, height };
   }
   if (best.width >= MIN_WIDTH) return best;
   const columns = Math.max(1, Math.floor((stage.width + gap) / (MIN_WIDTH + gap)));
-  return { columns, width: Math.floor((stage.width - gap * (columns - 1)) / columns) };
+  const width = Math.floor((stage.width - gap * (columns - 1)) / columns);
+  return { width, height: Math.floor(width / WIDEST) };
 }

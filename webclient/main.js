@@ -128,7 +128,7 @@ class RoomPage {
   #leave() {
     this.#conference?.leave();
     this.#clear();
-    this.#showLeft("left", "You left the room", "The others are still there, perhaps.");
+    this.#showLeft("left", "You left the room", "You can come back at any time.");
   }
 
   async #rejoin() {

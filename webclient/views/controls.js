@@ -76,14 +76,14 @@ export class ControlsView {
     const silent = muted || !tracks.audio;
     const sound = !tracks.audio ? "No microphone" : muted ? "Unmute" : "Mute";
     label(this.#mute, sound, silent ? "microphone-off" : "microphone", silent);
-    const picture = tracks.video ? "Camera off" : "Camera on";
-    label(this.#camera, picture, tracks.video ? "camera" : "camera-off", !tracks.video);
+    label(this.#camera, "Camera", tracks.video ? "camera" : "camera-off", !tracks.video);
+    this.#camera.setAttribute("aria-pressed", String(tracks.video !== undefined));
   }
 }
 
 /**
  * @param {HTMLButtonElement} button
- * @param {string} text what a press does
+ * @param {string} text
  * @param {string} icon what is
  * @param {boolean} off
  */

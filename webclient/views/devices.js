@@ -25,7 +25,7 @@ export function deviceSelects(media, ids) {
   const camera = byId(ids.camera, HTMLSelectElement);
   bind(media, "audio", microphone);
   bind(media, "video", camera);
-  levelBar(media, byId(`${ids.microphone}-level`, HTMLMeterElement));
+  levelBar(media, microphone, byId(`${ids.microphone}-level`, HTMLMeterElement));
 }
 
 /**
@@ -76,13 +76,14 @@ function fill(select, kind, devices) {
 
 /**
  * @param {LocalMedia} media
+ * @param {HTMLSelectElement} select beside which the bar stands
  * @param {HTMLMeterElement} bar
  */
-function levelBar(media, bar) {
+function levelBar(media, select, bar) {
   /** @type {LevelMeter | null} */
   let meter = null;
   setInterval(() => {
-    if (bar.offsetParent === null) return;
+    if (select.offsetParent === null) return;
     const track = media.tracks.audio;
     if (meter?.track !== track) {
       meter?.close();

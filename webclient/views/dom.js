@@ -56,9 +56,14 @@ export function paintAvatar(avatar, name) {
   avatar.style.setProperty("--hue", String(hash));
 }
 
-/** @param {string} name */
+/**
+ * Of a person's name the first letters, of an address those of its user, of a number its end.
+ *
+ * @param {string} name
+ */
 function initials(name) {
-  const words = name.match(/[\p{L}\p{N}]+/gu) ?? ["?"];
-  const signs = words.length > 1 ? [words[0], words[words.length - 1]] : [words[0]];
-  return signs.map((word) => [...(word ?? "")][0]?.toUpperCase() ?? "").join("");
+  const words = (name.split("@")[0] ?? "").match(/\p{L}+/gu);
+  if (words === null) return name.replace(/\D/g, "").slice(-2) || "?";
+  const ends = words.length > 1 ? [words[0], words[words.length - 1]] : [words[0]];
+  return ends.map((word) => [...(word ?? "")][0]?.toUpperCase() ?? "").join("");
 }

@@ -76,11 +76,9 @@ export class TilesView {
     const style = getComputedStyle(this.#grid);
     const width = clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight);
     const height = clientHeight - parseFloat(style.paddingTop) - parseFloat(style.paddingBottom);
-    // A tall screen has room for less wide tiles.
-    const ratio = width < height ? 6 / 5 : 16 / 9;
-    const fit = fitTiles(this.#tiles.size, { width, height }, ratio, GAP);
+    const fit = fitTiles(this.#tiles.size, { width, height }, GAP);
     this.#grid.style.setProperty("--tile-width", `${fit.width}px`);
-    this.#grid.style.setProperty("--tile-ratio", String(ratio));
+    this.#grid.style.setProperty("--tile-height", `${fit.height}px`);
   }
 }
 
