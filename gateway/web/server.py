@@ -167,7 +167,7 @@ class WebServer:
         socket = web.WebSocketResponse(
             timeout=CLOSE_REPLY_TIMEOUT,
             heartbeat=HEARTBEAT,
-            max_msg_size=MAX_MESSAGE_BYTES,
+            max_msg_size=MAX_MESSAGE_BYTES + 1,  # aiohttp refuses what is as large as that
             compress=False,
         )
         participant = self._fresh_id()

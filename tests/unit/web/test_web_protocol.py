@@ -1,0 +1,198 @@
+import json
+
+import pytest
+
+from gateway.errors import Reason
+from gateway.ports import (
+    Attach,
+    Detach,
+    Edge,
+    Kind,
+    MediaKind,
+    Muted,
+    Participant,
+    ParticipantId,
+    RoomName,
+    Roster,
+    RosterChanged,
+    Signal,
+)
+from gateway.web import protocol
+from gateway.web.protocol import ErrorCode, ProtocolError, parse
+
+AUDIO, VIDEO = MediaKind.AUDIO, MediaKind.VIDEO
+EDGE = Edge(ParticipantId("a"), ParticipantId("b"), ParticipantId("c"))
+
+
+def join(**changes: object) -> str:
+    return json.dumps({"type": "join", "room": "demo", "name": "Ana", "publishes": []} | changes)
+
+
+def signal(**members: object) -> str:
+    return json.dumps({"type": "signal", "to": "b"} | members)
+
+
+class TestWhatABrowserSays:
+    @pytest.mark.parametrize(
+        ("text", "message"),
+        [
+            (
+                join(room="Team.1", name=" Ana ", publishes=["audio", "video"], token="t", x=1),
+                protocol.Join(RoomName("team.1"), "Ana", frozenset({AUDIO, VIDEO}), "t"),
+            ),
+            (join(token=None), protocol.Join(RoomName("demo"), "Ana", frozenset())),
+            ('{"type": "leave"}', protocol.Leave()),
+            ('{"type": "publish", "publishes": ["audio"]}', protocol.Publish(frozenset({AUDIO}))),
+            ('{"type":"mute","audio":true,"video":false}', protocol.Mute(Muted(audio=True))),
+            (
+                '{"type": "ready", "source": "a", "parent": "b"}',
+                protocol.Ready(ParticipantId("a"), ParticipantId("b")),
+            ),
+            ('{"type": "ping"}', protocol.Ping()),
+            (
+                signal(description={"type": "offer", "sdp": "v=0"}, tracks={"0": {}}, other=1),
+                protocol.SignalTo(
+                    ParticipantId("b"),
+                    {"description": {"type": "offer", "sdp": "v=0"}, "tracks": {"0": {}}},
+                ),
+            ),
+            (signal(candidate=None), protocol.SignalTo(ParticipantId("b"), {"candidate": None})),
+        ],
+    )
+    def test_becomes_a_value(self, text: str, message: protocol.ClientMessage) -> None:
+        assert parse(text) == message
+
+    @pytest.mark.parametrize(
+        "text",
+        ["", "{", "nul", '{"type": NaN}', '{"type": Infinity}', "[" * 60_000, "9" * 60_000, "\x00"],
+    )
+    def test_is_bad_json(self, text: str) -> None:
+        with pytest.raises(ProtocolError) as caught:
+            parse(text)
+        assert caught.value.code is ErrorCode.BAD_JSON
+
+    @pytest.mark.parametrize("kind", ["", "welcome", "x" * 60_000, "\ud800"])
+    def test_has_a_type_that_nobody_knows(self, kind: str) -> None:
+        with pytest.raises(ProtocolError) as caught:
+            parse(json.dumps({"type": kind}))
+        assert caught.value.code is ErrorCode.UNKNOWN_TYPE
+        assert len(caught.value.text.encode()) < 500
+
+    @pytest.mark.parametrize(
+        ("text", "named"),
+        [
+            ("[]", "object"),
+            ("{}", "type"),
+            ('{"type": 1}', "type"),
+            (join(room="a b"), "room"),
+            (join(room=""), "room"),
+            (join(room=".a"), "room"),
+            (join(room="a" * 65), "room"),
+            (join(room="\u212aelvin"), "room"),
+            (join(room=None), "room"),
+            (join(name=""), "name"),
+            (join(name="  "), "name"),
+            (join(name="a" * 65), "name"),
+            (join(name="a\nb"), "name"),
+            (join(name="a\u202eb"), "name"),
+            (join(name="\ud800"), "surrogate"),
+            (join(publishes="audio"), "publishes"),
+            (join(publishes=["screen"]), "publishes"),
+            (join(publishes=[["audio"]]), "publishes"),
+            (join(token=""), "token"),
+            (join(token="t" * 129), "token"),
+            ('{"type": "mute", "audio": 1, "video": false}', "audio"),
+            ('{"type": "mute", "audio": true}', "video"),
+            ('{"type": "ready", "source": "a"}', "parent"),
+            (signal(), "signal"),
+            (signal(to="", candidate=None), "to"),
+            (signal(description="v=0"), "description"),
+            (signal(description={"type": "rollback", "sdp": ""}), "description.type"),
+            (signal(description={"type": "offer"}), "description.sdp"),
+            (signal(candidate="candidate:1"), "candidate"),
+            (signal(tracks=[]), "tracks"),
+            (signal(connection=""), "connection"),
+            (signal(connection="c" * 65), "connection"),
+            ('{"type": "signal", "to": "b", "candidate": {"x": 1e999}}', "too large"),
+            (signal(candidate={"\udc00": 1}), "surrogate"),
+            (signal(candidate={"x": json.loads("[" * 40 + "]" * 40)}), "deeply"),
+        ],
+    )
+    def test_is_a_bad_message_and_the_text_says_why(self, text: str, named: str) -> None:
+        with pytest.raises(ProtocolError, match=named) as caught:
+            parse(text)
+        assert caught.value.code is ErrorCode.BAD_MESSAGE
+
+    def test_keeps_its_type_in_the_error(self) -> None:
+        with pytest.raises(ProtocolError) as caught:
+            parse(join(name=""))
+        assert caught.value.message_type == "join"
+
+
+class TestWhatTheServerSays:
+    def test_welcome(self) -> None:
+        text = protocol.welcome(
+            ParticipantId("web-1"),
+            "t",
+            RoomName("demo"),
+            [{"urls": "stun:s"}],
+            ParticipantId("seat"),
+        )
+        assert json.loads(text) == {
+            "type": "welcome",
+            "you": "web-1",
+            "token": "t",
+            "room": "demo",
+            "ice_servers": [{"urls": "stun:s"}],
+            "seat": "seat",
+        }
+
+    def test_roster(self) -> None:
+        ana = Participant(
+            ParticipantId("web-1"), Kind.WEB, "Ána", frozenset({AUDIO, VIDEO}), Muted(video=True)
+        )
+        text = protocol.event(RosterChanged(Roster(7, (ana,))))
+        assert text.isascii()
+        assert json.loads(text) == {
+            "type": "roster",
+            "version": 7,
+            "participants": [
+                {
+                    "id": "web-1",
+                    "kind": "web",
+                    "name": "Ána",
+                    "publishes": ["audio", "video"],
+                    "muted": {"audio": False, "video": True},
+                }
+            ],
+        }
+
+    def test_edges(self) -> None:
+        members = {"source": "a", "parent": "b", "child": "c"}
+        assert json.loads(protocol.event(Attach(EDGE))) == {"type": "attach"} | members
+        assert json.loads(protocol.event(Detach(EDGE))) == {"type": "detach"} | members
+
+    def test_a_signal_names_its_true_sender(self) -> None:
+        text = protocol.event(Signal(ParticipantId("a"), {"candidate": None, "from": "b"}))
+        assert json.loads(text) == {"type": "signal", "from": "a", "candidate": None}
+
+    def test_every_accepted_signal_can_be_written(self) -> None:
+        deep: object = 0
+        for _ in range(12):
+            deep = [deep]
+        message = parse(signal(candidate={"x": deep}))
+        assert isinstance(message, protocol.SignalTo)
+        text = protocol.event(Signal(ParticipantId("a"), message.body))
+        assert json.loads(text)["candidate"] == {"x": deep}
+
+    def test_bye_has_four_reasons(self) -> None:
+        reasons = {json.loads(protocol.bye(reason, "so"))["reason"] for reason in Reason}
+        assert reasons == {"shutdown", "replaced", "normal", "failure"}
+
+    def test_error_and_pong(self) -> None:
+        assert json.loads(protocol.error(ErrorCode.BUSY, "full")) == {
+            "type": "error",
+            "code": "busy",
+            "text": "full",
+        }
+        assert json.loads(protocol.pong()) == {"type": "pong"}
