@@ -148,9 +148,8 @@ class InlinePlane:
         tracks: Mapping[str, Track],
     ) -> Answer:
         description = SessionDescription.parse(offer.sdp)
-        seats = self._room(room)
-        seat = seats.seat(peer)
-        if seat is not None and seat.name == connection:
+        seat = self._seat(room, peer, connection)
+        if seat is not None:
             return Answer(str(await seat.answer(description, tracks)))
         self._end_seat(room, peer)
         seat = Seat(peer, connection, partial(self._seat_failed, room, peer, connection))
@@ -158,8 +157,9 @@ class InlinePlane:
         try:
             answer = await seat.answer(description, tracks)
         except BaseException:
-            if seats.seat(peer) is seat:
+            if self._seat(room, peer, connection) is seat:
                 self._end_seat(room, peer)
+                self._tidy(room)
             raise
         return Answer(str(answer))
 

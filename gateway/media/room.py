@@ -141,13 +141,13 @@ class Room:
         for leg in tuple(self._legs.values()):
             # A leg that came while another one was being sent to hears the next tick.
             if leg.id in mix:
-                with self._its_own_fault(leg.id):
+                with self._fault_of(leg.id):
                     await leg.send(mix[leg.id], tick)
         await self._feed_browsers(own, tick)
 
     def _spoken(self, leg: MediaLeg) -> Frame | None:
         frame = None
-        with self._its_own_fault(leg.id):
+        with self._fault_of(leg.id):
             # A muted leg is read all the same, so that it comes back without delay.
             frame = leg.pull()
         return None if leg.id in self._muted else frame
@@ -156,9 +156,7 @@ class Room:
         """Each source once, from the newest parent that delivers it (make before break)."""
         played: set[ParticipantId] = set()
         for edge in reversed(tuple(self._edges)):
-            seat = self._seats.get(edge.parent)
-            section = seat.receiving(edge.source) if seat and edge.child == SEAT else None
-            frame = section.inlet.pull() if section is not None else None
+            frame = self._received(edge) if edge.child == SEAT else None
             if frame is None:
                 continue
             if not self._edges[edge]:
@@ -167,6 +165,14 @@ class Room:
             if edge.source not in played:
                 played.add(edge.source)
                 yield frame
+
+    def _received(self, edge: Edge) -> Frame | None:
+        seat = self._seats.get(edge.parent)
+        if seat is not None:
+            with self._fault_of_seat(seat):
+                section = seat.receiving(edge.source)
+                return section.inlet.pull() if section is not None else None
+        return None
 
     async def _feed_browsers(self, own: dict[ParticipantId, Frame | None], tick: int) -> None:
         encoded: dict[tuple[ParticipantId, str], bytes] = {}
@@ -182,7 +188,8 @@ class Room:
             if key not in encoded:
                 frame = own[edge.source]
                 encoded[key] = self._encode(key, SILENCE if frame is None else frame)
-            await seat.connection.send(section, encoded[key], tick)
+            with self._fault_of_seat(seat):
+                await seat.connection.send(section, encoded[key], tick)
 
     def _encode(self, key: tuple[ParticipantId, str], frame: Frame) -> bytes:
         if key not in self._encoders:
@@ -191,16 +198,25 @@ class Room:
 
     async def _keep_house(self, now: float) -> None:
         for leg in tuple(self._legs.values()):
-            with self._its_own_fault(leg.id):
+            with self._fault_of(leg.id):
                 await leg.handle_timeout(now)
         for seat in tuple(self._seats.values()):
-            await seat.handle_timeout(now)
+            with self._fault_of_seat(seat):
+                await seat.handle_timeout(now)
 
     @contextmanager
-    def _its_own_fault(self, leg: ParticipantId) -> Iterator[None]:
+    def _fault_of(self, leg: ParticipantId) -> Iterator[None]:
         try:
             yield
         except Exception:
             log.exception("%s media ends by a fault of ours", leg)
             self._legs.pop(leg, None)
             self._emit(LegFailed(leg, Reason.FAILURE, "the media failed by a fault of ours"))
+
+    @contextmanager
+    def _fault_of_seat(self, seat: Seat) -> Iterator[None]:
+        try:
+            yield
+        except Exception:
+            log.exception("%s connection with the seat ends by a fault of ours", seat.peer)
+            seat.fail("a fault of ours")

@@ -17,6 +17,8 @@ class Seat:
     def __init__(self, peer: ParticipantId, name: str, on_end: Callable[[str], None]) -> None:
         self.peer = peer
         self.name = name
+        self.fail = on_end
+        """Gives the connection up; the argument says why."""
         self.connection = WebRtcConnection(peer, MAX_AUDIO_SECTIONS, lambda _: None, on_end)
         self._mids: dict[ParticipantId, list[str]] = {}
         self._next_report = 0.0

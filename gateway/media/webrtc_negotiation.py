@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from gateway.errors import Reason, Refused
 from gateway.media.negotiation import (
     Transport,
+    choose,
     events_codec,
     fingerprints,
     is_open,
@@ -19,6 +20,7 @@ from gateway.media.negotiation import (
 )
 from gateway.media.rtp import MID_URI
 from gateway.sdp import (
+    MAX_SECTIONS,
     Attribute,
     Codec,
     Direction,
@@ -27,8 +29,8 @@ from gateway.sdp import (
     reverse,
 )
 
-MAX_AUDIO_SECTIONS = 32
-"""More talkers than a browser's tree neighbours ever bring to one connection."""
+MAX_AUDIO_SECTIONS = MAX_SECTIONS
+"""Of a browser's connection: one for each source that passes over it."""
 
 MAX_CANDIDATES = 32
 
@@ -47,7 +49,6 @@ class RemoteTransport:
     setup: str
     """Our role in the answer: "active" or "passive"."""
     candidates: tuple[str, ...]
-    end_of_candidates: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,18 +94,20 @@ class LocalTransport:
 
 def read_offer(offer: SessionDescription, max_audio: int = MAX_AUDIO_SECTIONS) -> WebRtcOffer:
     """Takes the first `max_audio` audio sections that share a transport. Raises `Refused`."""
+    first = choose(offer)
+    if first.transport is not Transport.WEBRTC:
+        raise Refused(Reason.MEDIA, "plain RTP is for phones: offer ICE and DTLS-SRTP")
     sections = offer.inherited()
-    indexes = list(_takeable(sections))
-    if not indexes:
-        raise Refused(Reason.MEDIA, "the offer has no audio section")
     _check_mids(sections)
-    first = sections[indexes[0]]
-    group = _bundle(offer, first.mid)
-    taken = [i for i in indexes if i == indexes[0] or sections[i].mid in group][:max_audio]
-    transport_of(first)
+    group = _bundle(offer, first.section.mid)
+    taken = [
+        index
+        for index, section in enumerate(sections)
+        if index == first.index or (section.mid in group and _can_be_taken(section))
+    ]
     return WebRtcOffer(
-        _remote_transport(first, offer),
-        tuple(_audio(i, sections[i]) for i in taken if _has_codec(sections[i], i == indexes[0])),
+        _remote_transport(first.section, offer),
+        tuple(_audio(index, sections[index]) for index in taken[:max_audio]),
     )
 
 
@@ -127,22 +130,18 @@ def describe_answer(
     mids = [audio.mid for audio in taken.sections if audio.mid]
     grouped = bool(mids) and any(mids[0] in group for group in _groups(offer))
     attributes = (Attribute("group", " ".join(("BUNDLE", *mids))),) if grouped else ()
-    return SessionDescription(sections, attributes, session_id=session_id, version=version)
+    # No section uses this address, but each has to have one (RFC 8866, section 5.7).
+    return SessionDescription(sections, attributes, "0.0.0.0", session_id, version)
 
 
-def _takeable(sections: Iterable[MediaDescription]) -> Iterator[int]:
-    for index, section in enumerate(sections):
-        if section.media == "audio" and is_open(section):
-            yield index
-
-
-def _has_codec(section: MediaDescription, must: bool) -> bool:
-    """Whether a section can be taken; the first one must, and says why it cannot."""
+def _can_be_taken(section: MediaDescription) -> bool:
     try:
-        return transport_of(section) is Transport.WEBRTC
+        return (
+            section.media == "audio"
+            and is_open(section)
+            and transport_of(section) is Transport.WEBRTC
+        )
     except Refused:
-        if must:
-            raise
         return False
 
 
@@ -180,7 +179,6 @@ def _remote_transport(section: MediaDescription, offer: SessionDescription) -> R
         tuple(fingerprints(section)),
         _SETUP_ANSWER[setup],
         tuple(candidates)[:MAX_CANDIDATES],
-        any(one.get("end-of-candidates") is not None for one in sharing),
     )
 
 

@@ -110,8 +110,6 @@ class WebRtcTransport:
         """Begins to connect; candidates may still come."""
         for line in remote.candidates:
             self.add_candidate(line)
-        if remote.end_of_candidates:
-            self.add_candidate("")
         self._start(self._run(remote))
 
     @property
@@ -119,11 +117,12 @@ class WebRtcTransport:
         return self._dtls.state == "connected"
 
     def add_candidate(self, line: str) -> None:
-        """An empty `line` is the end of candidates. One that cannot be used is dropped."""
-        if self._closing is not None:
-            return
-        if not line:
-            self._start(self._add(None))
+        """One that cannot be used is dropped.
+
+        So is the end of candidates, an empty `line`: it would let aioice give up at once where no
+        candidate could be used, and yet the peer's own checks may come through.
+        """
+        if self._closing is not None or not line:
             return
         self._candidates += 1
         if self._candidates > MAX_CANDIDATES:
@@ -156,7 +155,7 @@ class WebRtcTransport:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _add(self, candidate: RTCIceCandidate | None) -> None:
+    async def _add(self, candidate: RTCIceCandidate) -> None:
         try:
             # A name in .local is looked up by multicast, for a second at most.
             await self._ice.addRemoteCandidate(candidate)

@@ -1,0 +1,167 @@
+"""Offers as phones and clients really send them, and our answers, without sockets."""
+
+import pytest
+
+from gateway.errors import Reason, Refused
+from gateway.media.negotiation import Transport, choose
+from gateway.media.rtp_negotiation import (
+    Local,
+    describe_answer,
+    describe_offer,
+    read_answer,
+    read_remote,
+)
+from gateway.sdp import SessionDescription
+
+LOCAL = Local("192.0.2.2", 20_000, 7, 1)
+
+HEAD = "v=0\r\no=- 1 1 IN IP4 192.0.2.9\r\ns=-\r\nc=IN IP4 192.0.2.9\r\nt=0 0\r\n"
+
+# baresip 1.0.0 with its default modules: dynamic codecs first, telephone-event, RTCP port.
+BARESIP = HEAD + (
+    "m=audio 10020 RTP/AVP 96 0 8 101\r\na=rtpmap:96 opus/48000/2\r\n"
+    "a=fmtp:96 stereo=1;sprop-stereo=1\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:8 PCMA/8000\r\n"
+    "a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\na=rtcp:10021\r\n"
+    "a=sendrecv\r\na=label:1\r\na=ptime:20\r\n"
+    "m=video 10024 RTP/AVP 97\r\na=rtpmap:97 H264/90000\r\n"
+)
+
+FINGERPRINT = "sha-256 " + ":".join(["AB"] * 32)
+WEBRTC_AUDIO = (
+    "m=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=rtpmap:111 opus/48000/2\r\na=mid:0\r\n"
+    "a=ice-ufrag:abcd\r\na=ice-pwd:abcdefghijklmnopqrstuvwx\r\na=rtcp-mux\r\n"
+    f"a=fingerprint:{FINGERPRINT}\r\na=setup:actpass\r\n"
+)
+
+
+def answer(offer: str) -> SessionDescription:
+    description = SessionDescription.parse(offer)
+    choice = choose(description)
+    assert choice.transport is Transport.RTP
+    remote = read_remote(choice.section)
+    text = str(describe_answer(description, choice.index, remote, LOCAL))
+    return SessionDescription.parse(text)
+
+
+def refused(offer: str) -> Refused:
+    with pytest.raises(Refused) as refusal:
+        answer(offer)
+    return refusal.value
+
+
+def audio(protocol: str, formats: str, *attributes: str) -> str:
+    lines = "".join(f"a={attribute}\r\n" for attribute in attributes)
+    return f"{HEAD}m=audio 4000 {protocol} {formats}\r\n{lines}"
+
+
+def test_a_phone_gets_one_codec_and_its_telephone_events() -> None:
+    taken, video = answer(BARESIP).inherited()
+    assert [(c.payload_type, c.name) for c in taken.codecs] == [
+        (0, "PCMU"),
+        (101, "telephone-event"),
+    ]
+    assert (taken.port, taken.connection, taken.direction) == (20_000, "192.0.2.2", "sendrecv")
+    assert (video.media, video.port) == ("video", 0)
+
+
+def test_the_phones_favourite_of_what_we_take_wins() -> None:
+    (taken,) = answer(audio("RTP/AVP", "18 8 0")).media
+    assert taken.formats == ("8",)
+
+
+def test_the_payload_types_of_the_offer_are_used() -> None:
+    offer = audio("RTP/AVP", "100 8", "rtpmap:8 PCMA/8000", "rtpmap:100 telephone-event/8000")
+    (taken,) = answer(offer).media
+    assert taken.formats == ("8", "100")
+
+
+def test_refused_sections_keep_their_places() -> None:
+    offer = HEAD + "m=video 1 RTP/AVP 97\r\nm=audio 0 RTP/AVP 0\r\nm=audio 4 RTP/AVP 8\r\n"
+    sections = answer(offer).media
+    assert [(s.media, s.port) for s in sections] == [
+        ("video", 0),
+        ("audio", 0),
+        ("audio", 20_000),
+    ]
+
+
+def test_the_first_section_that_will_do_is_taken() -> None:
+    offer = HEAD + "m=audio 2 RTP/SAVP 8\r\nm=audio 4 RTP/AVP 8\r\n"
+    assert [s.port for s in answer(offer).media] == [0, 20_000]
+
+
+@pytest.mark.parametrize(
+    ("offered", "answered"),
+    [
+        ("sendrecv", "sendrecv"),
+        ("sendonly", "recvonly"),
+        ("recvonly", "sendonly"),
+        ("inactive", "inactive"),
+    ],
+)
+def test_directions_are_answered_by_their_mirror(offered: str, answered: str) -> None:
+    assert answer(audio("RTP/AVP", "8", offered)).media[0].direction == answered
+
+
+def test_the_old_way_of_holding_means_send_us_nothing() -> None:
+    held = audio("RTP/AVP", "8").replace("c=IN IP4 192.0.2.9", "c=IN IP4 0.0.0.0")
+    assert answer(held).media[0].direction == "recvonly"
+    assert answer(held + "a=inactive\r\n").media[0].direction == "inactive"
+    assert not read_remote(SessionDescription.parse(held).inherited()[0]).receives
+
+
+def test_the_rtcp_port_is_the_next_one_unless_said() -> None:
+    plain = SessionDescription.parse(audio("RTP/AVP", "8")).inherited()[0]
+    said = SessionDescription.parse(audio("RTP/AVP", "8", "rtcp:4321 IN IP4 192.0.2.9"))
+    odd = SessionDescription.parse(audio("RTP/AVP", "8", "rtcp:99999"))
+    assert read_remote(plain).rtcp == ("192.0.2.9", 4001)
+    assert read_remote(said.inherited()[0]).rtcp == ("192.0.2.9", 4321)
+    assert read_remote(odd.inherited()[0]).rtcp == ("192.0.2.9", 4001)
+
+
+def test_no_codec_in_common_names_both_sides() -> None:
+    refusal = refused(audio("RTP/AVP", "18 3"))
+    assert refusal.reason is Reason.MEDIA
+    assert "G729/8000, GSM/8000" in refusal.text
+    assert "PCMU, PCMA" in refusal.text
+
+
+@pytest.mark.parametrize(
+    ("offer", "reason"),
+    [
+        (audio("RTP/SAVP", "8"), Reason.MEDIA),
+        (audio("TCP/MSRP", "*"), Reason.MEDIA),
+        (HEAD + "m=video 4 RTP/AVP 97\r\n", Reason.MEDIA),
+        (HEAD, Reason.MEDIA),
+        (audio("RTP/AVP", "8").replace("m=audio 4000", "m=audio 0"), Reason.MEDIA),
+        (audio("RTP/AVP", "8").replace("c=IN IP4 192.0.2.9\r\n", ""), Reason.BAD_REQUEST),
+        ("INVITE", Reason.BAD_REQUEST),
+        (audio("UDP/TLS/RTP/SAVPF", "0"), Reason.SECURITY),
+        (audio("UDP/TLS/RTP/SAVPF", "0", "fingerprint:md5 AB"), Reason.SECURITY),
+        (audio("UDP/TLS/RTP/SAVPF", "0", f"fingerprint:{FINGERPRINT}"), Reason.MEDIA),
+        (HEAD + WEBRTC_AUDIO.replace("a=rtcp-mux\r\n", ""), Reason.MEDIA),
+        (HEAD + WEBRTC_AUDIO.replace("opus", "iLBC"), Reason.MEDIA),
+    ],
+)
+def test_what_cannot_be_taken_is_refused_with_its_reason(offer: str, reason: Reason) -> None:
+    assert refused(offer).reason is reason
+
+
+def test_a_fingerprint_at_session_level_in_capitals_is_one() -> None:
+    inside = f"a=fingerprint:{FINGERPRINT}\r\n"
+    offer = HEAD + inside.replace("sha", "SHA") + WEBRTC_AUDIO.replace(inside, "")
+    assert choose(SessionDescription.parse(offer)).transport is Transport.WEBRTC
+
+
+def test_our_offer_is_answered_with_one_of_its_codecs() -> None:
+    (ours,) = describe_offer(LOCAL).media
+    assert ours.formats == ("8", "0", "101")
+    remote = read_answer(SessionDescription.parse(audio("RTP/AVP", "0 101")))
+    assert (remote.codec.name, remote.rtp) == ("PCMU", ("192.0.2.9", 4000))
+
+
+@pytest.mark.parametrize("text", [HEAD, audio("RTP/AVP", "8").replace("4000", "0")])
+def test_an_answer_without_audio_is_refused(text: str) -> None:
+    with pytest.raises(Refused) as refusal:
+        read_answer(SessionDescription.parse(text))
+    assert refusal.value.reason is Reason.MEDIA
