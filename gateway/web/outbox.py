@@ -20,13 +20,10 @@ class Outbox:
         self._abort = abort
         self._queue: asyncio.Queue[str | tuple[int, str]] = asyncio.Queue()
         self._backlog = 0
-        self._deadline: asyncio.TimerHandle | None = None
+        self.closing = False
+        """`close` was called."""
         self.overflowed = False
         """The peer read too slowly and was cut off."""
-
-    @property
-    def closing(self) -> bool:
-        return self._deadline is not None
 
     def send(self, message: str) -> None:
         """Takes a message in ASCII. After `close` there is nothing more to say."""
@@ -42,9 +39,10 @@ class Outbox:
     def close(self, code: int, text: str) -> None:
         """Closes once all that was sent is written, or is late; the first call counts."""
         if not self.closing:
-            loop = asyncio.get_running_loop()
-            self._deadline = loop.call_later(CLOSE_TIMEOUT, self._abort)
+            self.closing = True
             self._queue.put_nowait((code, text))
+            # Also after `run`: a closed transport waits for a reader that takes its last bytes.
+            asyncio.get_running_loop().call_later(CLOSE_TIMEOUT, self._abort)
 
     async def run(self) -> None:
         """Writes until the end, which `close` or a lost connection brings."""
@@ -57,6 +55,3 @@ class Outbox:
             await self._socket.close(code=code, message=text.encode()[:123])
         except ConnectionError:
             self._abort()
-        finally:
-            if self._deadline is not None:
-                self._deadline.cancel()

@@ -29,6 +29,9 @@ HEARTBEAT = 20.0
 """Seconds between WebSocket pings; aiohttp waits half as long for the pong: 30 s of silence end
 a connection."""
 
+KEEPALIVE_TIMEOUT = 20.0
+"""Seconds that an HTTP connection may stand idle, or take to tell its request."""
+
 CLOSE_REPLY_TIMEOUT = 2.0
 """Seconds that a browser has to confirm our closing frame."""
 
@@ -99,7 +102,12 @@ class WebServer:
         """Returns when browsers can come. Raises `TrestleError`: a port, the certificate."""
         self._focus = focus
         async with AsyncExitStack() as opened:
-            runner = web.AppRunner(self._application(), access_log=None, shutdown_timeout=1.0)
+            runner = web.AppRunner(
+                self._application(),
+                access_log=None,
+                keepalive_timeout=KEEPALIVE_TIMEOUT,
+                shutdown_timeout=1.0,
+            )
             await runner.setup()
             opened.push_async_callback(runner.cleanup)
             self.port = await self._listen_on(runner, self.port, "web.port", tls=False)
@@ -112,12 +120,13 @@ class WebServer:
     async def stop(self) -> None:
         """Says goodbye to everyone, waits a little, and leaves nothing open."""
         self._focus = None
-        for session in list(self._sessions.values()):
+        sessions = list(self._sessions.values())
+        for session in sessions:
             session.end(Reason.SHUTDOWN, "the server is stopping")
         if self._running:
             await asyncio.wait(self._running, timeout=STOP_TIMEOUT)
-        for session in list(self._sessions.values()):
-            session.cut()
+        for session in sessions:
+            session.cut()  # whose last bytes nobody has read yet
         await self._open.aclose()
 
     def inventory(self) -> Mapping[str, int]:

@@ -2,6 +2,7 @@ import asyncio
 import logging
 import socket
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from web_site import Site, running_site
 
 from gateway.errors import Reason
 from gateway.ports import Kind, LegEvent, Offer, ParticipantId, RoomName
+from gateway.web import outbox
 from gateway.web.session import Limits
 
 DEMO = RoomName("demo")
@@ -335,12 +337,38 @@ async def test_the_server_says_goodbye_when_it_stops(site: Site) -> None:
     await site.empty()
 
 
-async def test_stopping_does_not_wait_for_who_does_not_answer(site: Site) -> None:
-    ana = await site.joined("Ana")  # which reads no more, so it answers no closing frame
-    async with asyncio.timeout(4):
-        await site.server.stop()
-    assert site.server.inventory() == {"web_sockets": 0}
-    await ana.closed()
+async def test_stopping_leaves_nothing_of_who_reads_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox, "MAX_BACKLOG", 1_000_000_000)
+    monkeypatch.setattr(outbox, "CLOSE_TIMEOUT", 0.1)
+    async with running_site(tmp_path, limits=Limits(burst_bytes=1e9, burst=1e6)) as site:
+        ana = await site.joined("Ana")
+        silent = await connect_without_reading(site.server.port)
+        while len((roster := await ana.until("roster"))["participants"]) < 2:
+            pass
+        eve = roster["participants"][1]["id"]
+        for _ in range(400):
+            await ana.send(type="signal", to=eve, candidate={"candidate": "x" * 60_000})
+        await ana.send(type="ping")
+        await ana.until("pong")
+        stopping = asyncio.create_task(site.server.stop())
+        assert await ana.closed() == 1012
+        async with asyncio.timeout(5):
+            await stopping
+        assert site.server.inventory() == {"web_sockets": 0}
+        assert await everything_from(silent) < 400 * 60_000
+
+
+async def everything_from(reader: socket.socket) -> int:
+    """How many bytes still come until the other end is closed or reset."""
+    total = 0
+    async with asyncio.timeout(5):
+        with suppress(ConnectionError):
+            while received := await asyncio.get_running_loop().sock_recv(reader, 1_000_000):
+                total += len(received)
+    reader.close()
+    return total
 
 
 async def test_the_log_never_shows_a_token(site: Site, caplog: pytest.LogCaptureFixture) -> None:
