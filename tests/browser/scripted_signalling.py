@@ -6,12 +6,16 @@ choose it. By default every tree is a chain in order of joining, so that everybo
 
 import asyncio
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from aiohttp import WSMsgType, web
 from aiortc import AudioStreamTrack, RTCPeerConnection, RTCSessionDescription
+from av import AudioFrame
 
 WEBCLIENT = Path(__file__).parents[2] / "webclient"
 CSP = (
@@ -26,8 +30,24 @@ PHONE = {
     "muted": {"audio": False, "video": False},
 }
 
+PHONE_HZ = 1217
+
 Edge = tuple[str, str, str]
 """source, parent, child"""
+
+
+class Hum(AudioStreamTrack):
+    """A phone's sound."""
+
+    async def recv(self) -> AudioFrame:
+        silence = await super().recv()
+        at = np.arange(silence.samples) + (silence.pts or 0)
+        wave = 0.1 * np.sin(2 * np.pi * PHONE_HZ / silence.sample_rate * at)
+        samples = (wave * 32767).astype(np.int16).reshape(1, -1)
+        frame = AudioFrame.from_ndarray(samples, layout="mono")
+        frame.pts, frame.sample_rate = silence.pts, silence.sample_rate
+        frame.time_base = silence.time_base
+        return frame
 
 
 @dataclass
@@ -46,13 +66,14 @@ class ScriptedServer:
         self.members: dict[str, Member] = {}
         self.legacy: list[dict[str, Any]] = []
         self.edges: set[Edge] = set()
-        self.ready: set[tuple[str, str]] = set()
-        """Who has whose stream: (participant, source)."""
+        self.ready: set[Edge] = set()
+        """Those of `edges` whose stream has arrived."""
         self.joins: list[dict[str, Any]] = []
         self.refuse: dict[str, str] | None = None
-        self.seat_connections: dict[str, RTCPeerConnection] = {}
+        self.seat_connections: dict[tuple[str, str], RTCPeerConnection] = {}
         self._version = 0
         self._joined = 0
+        self._heard = asyncio.Event()
         self.chained = True
 
     async def start(self) -> None:
@@ -102,8 +123,10 @@ class ScriptedServer:
             else:
                 self.members[me].received.append(message)
                 await getattr(self, f"_on_{message['type']}")(me, message)
+            self._heard.set()
         if me in self.members:
             await self._remove(me)
+        self._heard.set()
         return socket
 
     async def _join(self, socket: web.WebSocketResponse, message: dict[str, Any]) -> str:
@@ -123,7 +146,7 @@ class ScriptedServer:
 
     async def _remove(self, me: str) -> None:
         del self.members[me]
-        self.ready = {(who, source) for who, source in self.ready if me not in (who, source)}
+        self.ready = {edge for edge in self.ready if me not in edge}
         self.edges = {edge for edge in self.edges if me not in edge}
         await self.changed()
 
@@ -139,7 +162,7 @@ class ScriptedServer:
         await self.changed()
 
     async def _on_ready(self, me: str, message: dict[str, Any]) -> None:
-        self.ready.add((me, message["source"]))
+        self.ready.add((message["source"], message["parent"], me))
         await self.plan()
 
     async def _on_signal(self, me: str, message: dict[str, Any]) -> None:
@@ -151,15 +174,16 @@ class ScriptedServer:
             await self.tell(to, {"type": "signal", "from": me, **body})
 
     async def _seat(self, me: str, body: dict[str, Any]) -> None:
-        """The gateway's seat: aiortc, humming aiortc's own 440 Hz... as silence will do here."""
+        """The gateway's seat, with one phone behind it that hums."""
         if "description" not in body:
             return
-        connection = self.seat_connections.setdefault(body["connection"], RTCPeerConnection())
+        name = (me, str(body["connection"]))
+        connection = self.seat_connections.setdefault(name, RTCPeerConnection())
         await connection.setRemoteDescription(RTCSessionDescription(**body["description"]))
         for transceiver in connection.getTransceivers():
             track = body["tracks"].get(transceiver.mid)
             if track and track["source"] == PHONE["id"] and transceiver.sender.track is None:
-                transceiver.sender.replaceTrack(AudioStreamTrack())
+                transceiver.sender.replaceTrack(Hum())
                 transceiver.direction = "sendonly"
         await connection.setLocalDescription(await connection.createAnswer())
         answer = connection.localDescription
@@ -193,13 +217,17 @@ class ScriptedServer:
             await self.detach(edge)
         for edge in sorted(wanted - self.edges):
             source, parent, _child = edge
-            if parent == source or parent == "seat" or (parent, source) in self.ready:
+            if parent in (source, "seat") or self.has(parent, source):
                 await self.attach(edge)
+
+    def has(self, who: str, source: str) -> bool:
+        """Whether a page has somebody's stream, from whichever parent."""
+        return any(edge[0] == source and edge[2] == who for edge in self.ready)
 
     def _chain(self, source: str) -> list[Edge]:
         """The source, then all others in order of joining, each the child of the one before."""
         chain = [source, *(one for one in self.members if one != source)]
-        edges = [(source, a, b) for a, b in zip(chain, chain[1:], strict=False)]
+        edges = [(source, a, b) for a, b in pairwise(chain)]
         if self.legacy:
             phone = str(self.legacy[0]["id"])
             edges.append((source, source, "seat"))
@@ -212,6 +240,7 @@ class ScriptedServer:
 
     async def detach(self, edge: Edge) -> None:
         self.edges.discard(edge)
+        self.ready.discard(edge)
         await self._tell_edge("detach", edge)
 
     async def _tell_edge(self, what: str, edge: Edge) -> None:
@@ -224,8 +253,9 @@ class ScriptedServer:
         if to in self.members and not self.members[to].socket.closed:
             await self.members[to].socket.send_json(message)
 
-    async def until(self, true: Any, seconds: float = 8) -> None:
-        """Waits for a condition on this server; it runs on the same loop as the test."""
+    async def until(self, true: Callable[[], bool], seconds: float = 8) -> None:
+        """Waits for a condition on what the pages said."""
         async with asyncio.timeout(seconds):
             while not true():
-                await asyncio.sleep(0.02)
+                self._heard.clear()
+                await self._heard.wait()

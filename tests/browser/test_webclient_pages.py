@@ -1,10 +1,11 @@
 """The page in Chromium, face to face with itself, in trees that the test chooses."""
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 from playwright.async_api import Page, expect
-from scripted_signalling import ScriptedServer
+from scripted_signalling import PHONE, PHONE_HZ, ScriptedServer
 
 from support.browser import Browser, Listener
 from support.tones import AUDIBLE_DB
@@ -71,3 +72,183 @@ async def test_three_pages_in_chains_hear_and_see_each_other(
     relayed = await pages[1].page.evaluate("connections.relayed()")
     assert relayed["audio"] > 0
     assert relayed["video"] > 0
+
+
+async def test_a_lost_connection_is_rejoined_and_the_streams_come_back(
+    server: ScriptedServer, browser: Browser
+) -> None:
+    ana, ben = [await join(browser, server, person) for person in range(2)]
+    await server.until(lambda: len(server.ready) == 2)
+    await server.members["web-1"].socket.close(code=1011)
+    await expect(ana.page.locator("#connection-banner")).to_be_visible()
+    await server.until(lambda: server.has("web-3", "web-2") and server.has("web-2", "web-3"))
+    assert server.joins[-1]["token"] == "token-web-1"
+    await state_is(ana.page, "joined")
+    await expect(ana.page.locator("#connection-banner")).to_be_hidden()
+    await pictures(ana.page, 2)
+    await pictures(ben.page, 2)
+    assert (await ben.hears())[HZ[0]] > AUDIBLE_DB
+    assert await ana.page.evaluate("connections.open()") == 1
+
+
+async def test_mute_is_silence_and_everyone_sees_it(
+    server: ScriptedServer, browser: Browser
+) -> None:
+    ana, ben = [await join(browser, server, person) for person in range(2)]
+    await server.until(lambda: len(server.ready) == 2)
+    await ana.page.keyboard.press("m")
+    for place in (".tile", "#roster li"):
+        shown = ben.page.locator(f"{place}[data-participant=web-1] .muted")
+        await expect(shown).to_be_visible()
+    assert (await ben.hears())[HZ[0]] < AUDIBLE_DB
+    await ana.page.click("#mute-button")
+    await expect(ben.page.locator(".tile[data-participant=web-1] .muted")).to_be_hidden()
+    assert (await ben.hears())[HZ[0]] > AUDIBLE_DB
+
+
+async def test_a_camera_goes_off_and_on_for_a_child_behind_a_relay_too(
+    server: ScriptedServer, browser: Browser
+) -> None:
+    pages = [(await join(browser, server, person)).page for person in range(3)]
+    await pictures(pages[2], 3)
+    await pages[0].keyboard.press("v")
+    await pictures(pages[1], 2)
+    await pictures(pages[2], 2)
+    assert server.members["web-1"].entry["publishes"] == ["audio"]
+    await pages[0].keyboard.press("v")
+    await pictures(pages[1], 3)
+    await pictures(pages[2], 3)
+
+
+async def test_a_relay_that_closes_its_tab_leaves_the_others_connected(
+    server: ScriptedServer, browser: Browser
+) -> None:
+    ana, ben, chloe = [await join(browser, server, person) for person in range(3)]
+    await server.until(lambda: len(server.ready) == 6)
+    await ben.page.close(run_before_unload=True)
+    await expect(chloe.page.locator("#roster li")).to_have_count(2)
+    await server.until(lambda: len(server.ready) == 2 and len(server.edges) == 2)
+    assert (await chloe.hears())[HZ[0]] > AUDIBLE_DB
+    assert (await ana.hears())[HZ[2]] > AUDIBLE_DB
+    assert await ana.page.evaluate("connections.open()") == 1
+    await expect(ana.page).to_have_title("demo (2) · Trestle")
+
+
+async def test_a_new_parent_takes_over_before_the_old_one_goes(
+    server: ScriptedServer, browser: Browser
+) -> None:
+    server.chained = False
+    _ana, ben, chloe = [await join(browser, server, person) for person in range(3)]
+    await server.attach(("web-1", "web-1", "web-2"))
+    await server.attach(("web-1", "web-1", "web-3"))
+    await server.until(lambda: len(server.ready) == 2)
+    await pictures(chloe.page, 2)
+    await server.attach(("web-1", "web-2", "web-3"))
+    await server.until(lambda: ("web-1", "web-2", "web-3") in server.ready)
+    await server.detach(("web-1", "web-1", "web-3"))
+    assert (await chloe.hears_each())["web-1"][HZ[0]] > AUDIBLE_DB
+    assert (await chloe.sees())["web-1"].moves
+    said = [one["parent"] for one in chloe_said(server) if one["type"] == "ready"]
+    assert said == ["web-1", "web-2"]
+    assert (await ben.page.evaluate("connections.relayed()"))["audio"] > 0
+
+
+async def test_a_transceiver_left_behind_is_used_again_without_negotiation(
+    server: ScriptedServer, browser: Browser
+) -> None:
+    server.chained = False
+    _ana, ben, chloe = [await join(browser, server, person) for person in range(3)]
+    await server.attach(("web-1", "web-1", "web-2"))
+    await server.attach(("web-2", "web-2", "web-3"))
+    await server.until(lambda: len(server.ready) == 2)
+    await pictures(ben.page, 2)
+    await pictures(chloe.page, 2)
+    before = len(chloe_said(server))
+    await server.detach(("web-2", "web-2", "web-3"))
+    await server.attach(("web-1", "web-2", "web-3"))
+    await server.until(lambda: server.has("web-3", "web-1"))
+    await pictures(chloe.page, 2)
+    assert (await chloe.hears_each())["web-1"][HZ[0]] > AUDIBLE_DB
+    assert [one["type"] for one in chloe_said(server)[before:]] == ["ready"]
+
+
+def chloe_said(server: ScriptedServer) -> list[dict[str, Any]]:
+    return server.members["web-3"].received
+
+
+async def test_a_phone_is_heard_through_the_seat_and_its_leaving_closes_that(
+    server: ScriptedServer, browser: Browser
+) -> None:
+    server.legacy = [PHONE]
+    ana = await join(browser, server)
+    await server.until(lambda: server.has("web-1", str(PHONE["id"])))
+    await expect(ana.page.locator("#secrecy-notice")).to_contain_text("A phone takes part")
+    await expect(ana.page.locator(".tile[data-kind=sip]")).to_be_visible()
+    await expect(ana.page.locator("#roster li[data-kind=sip]")).to_contain_text("by phone")
+    assert (await ana.hears())[PHONE_HZ] > AUDIBLE_DB
+    server.legacy = []
+    await server.changed()
+    await expect(ana.page.locator("#roster li")).to_have_count(1)
+    await expect(ana.page.locator("#secrecy-notice")).to_be_hidden()
+    assert await ana.page.evaluate("connections.open()") == 0
+
+
+async def test_a_refused_join_says_why_and_can_be_tried_again(
+    server: ScriptedServer, browser: Browser
+) -> None:
+    server.refuse = {"code": "busy", "text": "The room is full."}
+    page = await browser.page(HZ[0])
+    await page.goto(f"{server.url}/demo")
+    await page.click("#join-button")
+    await expect(page.locator("#name-problem")).to_have_text("Tell the others your name.")
+    await page.fill("#name", "Ana")
+    await page.click("#join-button")
+    await expect(page.locator("#room-problem")).to_have_text("The room is full.")
+    await state_is(page, "error")
+    server.refuse = None
+    await page.click("#join-button")
+    await state_is(page, "joined")
+
+
+async def test_who_refuses_the_microphone_may_listen(
+    server: ScriptedServer, browser: Browser
+) -> None:
+    ana = await join(browser, server)
+    page = await browser.page(HZ[1])
+    await page.add_init_script(
+        """navigator.mediaDevices.getUserMedia = async () => {
+            throw new DOMException("no", "NotAllowedError"); };"""
+    )
+    listener = Listener(page)
+    await page.goto(f"{server.url}/demo")
+    await expect(page.locator("#microphone-problem")).to_contain_text("was refused")
+    await page.fill("#name", "Ben")
+    await page.get_by_role("button", name="Join as a listener").click()
+    await state_is(page, "joined")
+    assert server.joins[-1]["publishes"] == []
+    await pictures(page, 1)
+    assert (await listener.hears())[HZ[0]] > AUDIBLE_DB
+    await expect(ana.page.locator("#roster li[data-participant=web-2]")).to_contain_text("listens")
+
+
+async def test_leaving_leads_to_a_way_back(server: ScriptedServer, browser: Browser) -> None:
+    ana = await join(browser, server)
+    await ana.page.click("#leave-button")
+    await state_is(ana.page, "left")
+    await server.until(lambda: not server.members)
+    await ana.page.click("#rejoin-button")
+    await state_is(ana.page, "joined")
+    await pictures(ana.page, 1)
+    assert "token" not in server.joins[-1]
+
+
+async def test_the_landing_page_leads_to_a_room(server: ScriptedServer, browser: Browser) -> None:
+    page = await browser.page(HZ[0])
+    await page.goto(server.url)
+    await page.get_by_label("Room").fill("two words")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#landing-room-problem")).to_contain_text("letters a to z")
+    await page.get_by_label("Room").fill("Team-1")
+    await page.keyboard.press("Enter")
+    await expect(page).to_have_url(f"{server.url}/team-1")
+    await expect(page.locator("#join-room")).to_have_text("team-1")

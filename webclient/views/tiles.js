@@ -151,7 +151,8 @@ class Tile {
   }
 
   /**
-   * The element keeps its stream; only tracks come and go, so that nothing flickers.
+   * The element keeps its stream; only tracks come and go, so that nothing flickers. The old
+   * ones go first: a new parent's track can bear the old one's id, and Chromium goes by ids.
    *
    * @param {{audio?: MediaStreamTrack | undefined, video?: MediaStreamTrack | undefined}} tracks
    */
@@ -163,7 +164,7 @@ class Tile {
     if (gone.length + come.length === 0) return;
     gone.forEach((track) => this.#stream.removeTrack(track));
     come.forEach((track) => this.#stream.addTrack(track));
-    this.#video.srcObject = this.#stream;
+    this.#video.srcObject ??= this.#stream;
     void this.play();
   }
 
