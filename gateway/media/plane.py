@@ -61,6 +61,9 @@ class InlinePlane:
         self._rooms: dict[RoomName, Room] = {}
         self._legs: dict[ParticipantId, _OpenLeg] = {}
         self._closing: set[asyncio.Task[None]] = set()
+        """Connections that say goodbye; they count as open until they have."""
+        self._stopping: set[asyncio.Task[None]] = set()
+        """Clocks of rooms that have ended."""
 
     async def start(self, on_event: Callable[[MediaEvent], None]) -> None:
         self._on_event = on_event
@@ -71,8 +74,9 @@ class InlinePlane:
         for room in tuple(self._rooms.values()):
             for peer in room.peers:
                 self.drop_peer(room.name, peer)
-        if self._closing:
-            await asyncio.wait(tuple(self._closing), timeout=_LAST_WORDS)
+        ending = self._closing | self._stopping
+        if ending:
+            await asyncio.wait(ending, timeout=_LAST_WORDS)
 
     def inventory(self) -> Mapping[str, int]:
         webrtc_legs = sum(isinstance(one.leg, WebRtcLeg) for one in self._legs.values())
@@ -226,7 +230,8 @@ class InlinePlane:
         if self._rooms[name].is_empty:
             clock = self._rooms.pop(name).close()
             if clock is not None:
-                self._watch(clock)
+                self._stopping.add(clock)
+                clock.add_done_callback(self._stopping.discard)
 
     def _seat(self, room: RoomName, peer: ParticipantId, connection: str) -> Seat | None:
         seat = self._rooms[room].seat(peer) if room in self._rooms else None

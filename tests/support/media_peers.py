@@ -45,6 +45,14 @@ class Ear:
             return -120.0
         return level(sound, self._rate, hz)
 
+    async def changes_within(self, seconds: float) -> bool:
+        self._changed.clear()
+        try:
+            await asyncio.wait_for(self._changed.wait(), seconds)
+        except TimeoutError:
+            return False
+        return True
+
     async def wait(self, condition: str, *tones: int) -> None:
         try:
             async with asyncio.timeout(8):
@@ -74,6 +82,12 @@ class Listener:
     async def hears_no_longer(self, *tones: int) -> None:
         await self.ear.wait("gone", *tones)
 
+    async def hears_nothing(self) -> None:
+        """Until for as long as ten packets take none came."""
+        async with asyncio.timeout(5):
+            while await self.ear.changes_within(0.2):
+                pass
+
 
 def tone_heard(listener: Listener, hz: int) -> float:
     return listener.ear.level(hz)
@@ -90,7 +104,6 @@ class Phone(Listener, asyncio.DatagramProtocol):
         self._speaks = speaks
         self._sequence, self._timestamp, self._ssrc = 65_530, 4_294_967_000, hz
         self._keys: deque[tuple[bytes, int]] = deque()
-        self._arrived = asyncio.Event()
         self.target: tuple[str, int] | None = None
 
     async def __aenter__(self) -> Self:
@@ -128,20 +141,9 @@ class Phone(Listener, asyncio.DatagramProtocol):
                 end = 0x80 if duration == 800 else 0
                 self._keys.append((struct.pack("!BBH", event, end | 10, duration), number * 800))
 
-    async def hears_nothing(self) -> None:
-        """Until for as long as ten packets take none came."""
-        async with asyncio.timeout(5):
-            while True:
-                self._arrived.clear()
-                try:
-                    await asyncio.wait_for(self._arrived.wait(), 0.2)
-                except TimeoutError:
-                    return
-
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         assert addr == self.target
         assert data[1] & 0x7F == self.payload_type
-        self._arrived.set()
         self.ear.add(self._law.decode(data[12:]))
 
     async def _hum(self) -> None:

@@ -1,22 +1,30 @@
 """A room with two phones and an XMPP client, over loopback sockets, with real codecs and aiortc."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import socket
+from collections.abc import AsyncIterator, Mapping
 
 import pytest
 
 from gateway.errors import Reason, Refused
 from gateway.media.plane import InlinePlane
+from gateway.media.rtp_leg import RtpLeg
 from gateway.ports import (
+    SEAT,
     Answer,
     Candidate,
     DigitPressed,
+    Edge,
     LegFailed,
     MediaEvent,
+    MediaKind,
     Offer,
     ParticipantId,
     RoomName,
+    SeatReceiving,
+    Track,
 )
+from gateway.sdp import SessionDescription
 from support.media_peers import Phone, XmppClient, tone_heard
 
 ROOM = RoomName("demo")
@@ -40,6 +48,15 @@ class Plane(InlinePlane):
     async def next_event(self) -> MediaEvent:
         async with asyncio.timeout(5):
             return await self.events.get()
+
+    async def be_offered(
+        self, peer: str, client: XmppClient, tracks: Mapping[str, Track], connection: str = "k"
+    ) -> None:
+        """`client` plays a browser."""
+        peer = ParticipantId(peer)
+        offer = Offer(await client.offer())
+        answer = await self.seat_answer(ROOM, peer, connection, offer, tracks)
+        await client.take(answer.sdp)
 
     async def call(self, leg: str, phone: Phone, offer: str = "") -> str:
         answer = await self.answer(ROOM, ParticipantId(leg), Offer(offer or phone.offer()))
@@ -190,3 +207,117 @@ async def test_a_refused_offer_leaves_nothing() -> None:
             await plane.call("sip-ana", ana, ana.offer().replace("PCMA/8000", "GSM/8000"))
         assert refused.value.reason is Reason.MEDIA
         assert plane.inventory() == {"rtp_legs": 0, "peer_connections": 0, "mixers": 0}
+
+
+async def test_a_client_without_candidates_is_found_by_its_own_checks() -> None:
+    async with Plane() as plane, Phone(401) as ana, XmppClient(839) as eve:
+        await plane.call("sip-ana", ana)
+        offer, _ = await eve.offer_and_candidates()
+        answer = await plane.answer(ROOM, ParticipantId("xmpp-eve"), Offer(offer))
+        plane.add_candidate(ParticipantId("xmpp-eve"), Candidate("0", ""))
+        plane.add_candidate(ParticipantId("xmpp-eve"), Candidate("0", "rubbish 1 udp"))
+        await eve.take(answer.sdp)
+        await ana.hears(839)
+
+
+async def test_two_parents_of_one_source_are_heard_as_one() -> None:
+    """Make before break: the newest parent that delivers is played, the other waits behind it."""
+    source = ParticipantId("web-9")
+    async with Plane() as plane, Phone(401) as ana, XmppClient(593) as old, XmppClient(839) as new:
+        await plane.call("sip-ana", ana)
+        edges = [Edge(source, ParticipantId(parent), SEAT) for parent in ("web-1", "web-2")]
+        for edge, parent in zip(edges, (old, new), strict=True):
+            plane.attach(ROOM, edge)
+            await plane.be_offered(edge.parent, parent, {"0": Track(source, MediaKind.AUDIO)})
+            assert await plane.next_event() == SeatReceiving(ROOM, edge)
+        await ana.hears(839)
+        await ana.hears_no_longer(593)
+        plane.detach(ROOM, edges[1])
+        await ana.hears(593)
+        await ana.hears_no_longer(839)
+        assert plane.events.empty(), "received is told once per edge"
+        for edge in edges:
+            plane.drop_peer(ROOM, edge.parent)
+
+
+async def test_a_stream_is_mixed_only_while_its_edge_is_attached() -> None:
+    source = ParticipantId("web-1")
+    async with Plane() as plane, Phone(401) as ana, XmppClient(593) as web:
+        await plane.call("sip-ana", ana)
+        await plane.be_offered(source, web, {"0": Track(source, MediaKind.AUDIO)})
+        plane.attach(ROOM, Edge(source, source, SEAT))
+        await ana.hears(593)
+        plane.detach(ROOM, Edge(source, source, SEAT))
+        await ana.hears_no_longer(593)
+        plane.drop_peer(ROOM, source)
+
+
+async def test_a_browser_gets_a_leg_only_while_its_edge_is_attached() -> None:
+    leg, web_id = ParticipantId("sip-ana"), ParticipantId("web-1")
+    async with Plane() as plane, Phone(401) as ana, XmppClient(593) as web:
+        await plane.call(leg, ana)
+        plane.attach(ROOM, Edge(leg, SEAT, web_id))
+        await plane.be_offered(web_id, web, {"0": Track(leg, MediaKind.AUDIO)})
+        await web.hears(401)
+        plane.detach(ROOM, Edge(leg, SEAT, web_id))
+        await web.hears_nothing()
+        plane.drop_peer(ROOM, web_id)
+
+
+async def test_a_new_connection_of_a_browser_ends_its_old_one() -> None:
+    web_id = ParticipantId("web-1")
+    async with Plane() as plane, Phone(401) as ana, XmppClient(593) as old, XmppClient(839) as new:
+        await plane.call("sip-ana", ana)
+        plane.attach(ROOM, Edge(web_id, web_id, SEAT))
+        tracks = {"0": Track(web_id, MediaKind.AUDIO)}
+        await plane.be_offered(web_id, old, tracks, "k1")
+        await ana.hears(593)
+        await plane.be_offered(web_id, new, tracks, "k2")
+        await ana.hears(839)
+        await ana.hears_no_longer(593)
+        plane.drop_peer(ROOM, web_id)
+
+
+async def test_a_refused_offer_to_the_seat_leaves_nothing() -> None:
+    async with Plane() as plane:
+        with pytest.raises(Refused):
+            await plane.seat_answer(ROOM, ParticipantId("web-1"), "k", Offer("v=0\r\n"), {})
+        assert plane.inventory()["mixers"] == 0
+
+
+async def test_an_empty_datagram_does_not_end_a_connection() -> None:
+    async with Plane() as plane, Phone(401) as ana, XmppClient(839) as eve:
+        await plane.call("sip-ana", ana)
+        answer = await plane.answer(ROOM, ParticipantId("xmpp-eve"), Offer(await eve.offer()))
+        await eve.take(answer.sdp)
+        await ana.hears(839)
+        section = SessionDescription.parse(answer.sdp).inherited()[0]
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+            for data in (b"", b"\x80", b"\xff" * 40, b"\x16\xfe\xff" + bytes(60)):
+                stranger.sendto(data, (section.connection or "", section.port))
+        await ana.hears_no_longer(401)
+        await ana.hears(839)
+        assert plane.events.empty()
+
+
+async def test_a_fault_of_ours_in_one_leg_ends_only_that_leg(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with Plane() as plane, Phone(401) as ana, Phone(593) as bob, Phone(709) as cid:
+        for leg, phone in (("sip-ana", ana), ("sip-bob", bob), ("sip-cid", cid)):
+            await plane.call(leg, phone)
+        await ana.hears(593, 709)
+
+        def fail(_: RtpLeg) -> None:
+            raise RuntimeError("a bug")
+
+        pull = RtpLeg.pull
+        monkeypatch.setattr(
+            RtpLeg, "pull", lambda leg: fail(leg) if leg.id == "sip-bob" else pull(leg)
+        )
+        failed = await plane.next_event()
+        assert isinstance(failed, LegFailed)
+        assert (failed.leg, failed.reason) == ("sip-bob", Reason.FAILURE)
+        await ana.hears_no_longer(593)
+        await ana.hears(709)
+        assert "a bug" in caplog.text
