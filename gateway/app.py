@@ -7,6 +7,7 @@ import shutil
 import socket
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
+from typing import Protocol
 
 from gateway.conference.rooms import Rooms, Surroundings
 from gateway.config import Config
@@ -22,6 +23,12 @@ from xmppbridge.prosody import EmbeddedProsody
 _log = logging.getLogger("trestle.app")
 
 DEMO_ROOM = "demo"
+
+
+class _Inventoried(Protocol):
+    """A part that can tell how much of what it holds open."""
+
+    def inventory(self) -> Mapping[str, int]: ...
 
 
 class Gateway:
@@ -85,7 +92,13 @@ class Gateway:
 
     def status(self) -> Mapping[str, object]:
         """What is open now, and every room with its trees; plain values for JSON."""
-        parts = [self.rooms, self._plane, self.web, self.sip, self.xmpp]
+        parts: list[_Inventoried | None] = [
+            self.rooms,
+            self._plane,
+            self.web,
+            self.sip,
+            self.xmpp,
+        ]
         open_now = {"tasks": len(asyncio.all_tasks()), "file_descriptors": _count_descriptors()}
         for part in parts:
             if part is not None:
