@@ -194,6 +194,7 @@ def parse(data: bytes) -> Request | Response:
     start_line, *lines = head.replace("\r\n", "\n").replace("\r", " ").split("\n")
     if len(lines) > MAX_HEADERS:
         raise Malformed(f"there are more than {MAX_HEADERS} header lines")
+    start_line = start_line.rstrip(" ")
     headers = tuple(_header(line) for line in lines)
     body = data[blank.end() :]
     if match := _STATUS_LINE.fullmatch(start_line):

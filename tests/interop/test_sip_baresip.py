@@ -2,11 +2,10 @@
 
 from pathlib import Path
 
-from support.baresip import Phone
-from support.sip_focus import PlainFocus
-
 from gateway.errors import Reason
 from sipbridge.bridge import SipBridge
+from support.baresip import Phone
+from support.sip_focus import PlainFocus
 
 
 async def test_a_phone_dials_holds_resumes_and_hangs_up(tmp_path: Path) -> None:

@@ -3,12 +3,12 @@
 from pathlib import Path
 
 import pytest
-from support.processes import Process, find_program
-from support.sip_focus import PlainFocus
-from support.sockets import free_port
 
 from gateway.errors import Reason
 from sipbridge.bridge import SipBridge
+from support.processes import Process, find_program
+from support.sip_focus import PlainFocus
+from support.sockets import free_port
 
 CALLS = 50
 
