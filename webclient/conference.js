@@ -54,18 +54,14 @@ export class Conference {
       streams: handlers.streams,
       trouble: (neighbour) => handlers.notice(this.#troubleWith(neighbour)),
     });
-    this.#signaling = new Signaling(
-      openSocket,
-      () => this.#join(room, name),
-      {
-        message: (message) => this.#receive(message),
-        state: handlers.state,
-        ended: (ending) => {
-          this.#close();
-          handlers.ended(ending);
-        },
+    this.#signaling = new Signaling(openSocket, () => this.#join(room, name), {
+      message: (message) => this.#receive(message),
+      state: handlers.state,
+      ended: (ending) => {
+        this.#close();
+        handlers.ended(ending);
       },
-    );
+    });
     media.addEventListener("change", this.#onMediaChange);
     window.addEventListener("online", this.#onOnline);
     this.#signaling.start();
@@ -84,7 +80,8 @@ export class Conference {
 
   /** @param {ServerMessage} message */
   #receive(message) {
-    this.#room = reduce(this.#room, message);
+    const before = this.#room;
+    this.#room = reduce(before, message);
     switch (message.type) {
       case "welcome":
         this.#peers.restart(message.ice_servers);
@@ -102,7 +99,7 @@ export class Conference {
         this.#refused(message);
         break;
     }
-    this.#on.room(this.#room);
+    if (this.#room !== before) this.#on.room(this.#room);
   }
 
   /** @param {import("./protocol.js").ErrorMessage} error */
@@ -154,9 +151,9 @@ export class Conference {
   /** @param {string} neighbour */
   #troubleWith(neighbour) {
     if (neighbour === this.#room.seat) {
-      return "There is no media connection with the server: phones and XMPP clients cannot be heard.";
+      return "There is no media connection with the server: phones and XMPP are not heard.";
     }
-    const who = this.#room.participants.find(({ id }) => id === neighbour);
-    return `There is no connection with ${who?.name ?? "a participant"}: you may not hear each other.`;
+    const who = this.#room.participants.find(({ id }) => id === neighbour)?.name;
+    return `There is no connection with ${who ?? "somebody"}: you may not hear each other.`;
   }
 }

@@ -93,7 +93,7 @@ class RoomPage {
         },
         streams: (streams) => {
           this.#streams = streams;
-          this.#render();
+          this.#renderTiles();
         },
         notice: toast,
         ended: (ending) => this.#ended(ending),
@@ -176,14 +176,17 @@ class RoomPage {
     const problems = Object.values(this.#media.problems);
     for (const problem of problems) if (!this.#toldProblems.includes(problem)) toast(problem);
     this.#toldProblems = problems;
-    this.#render();
+    this.#renderTiles();
   }
 
   #render() {
-    if (this.#conference === null) return;
-    this.#tiles.render(this.#room, this.#streams, this.#media.tracks, this.#media.muted);
+    this.#renderTiles();
     this.#roster.render(this.#room);
     this.#status.render(this.#room);
+  }
+
+  #renderTiles() {
+    this.#tiles.render(this.#room, this.#streams, this.#media.tracks, this.#media.muted);
   }
 }
 

@@ -116,7 +116,9 @@ export class Neighbour {
     const replaced = this.#sending.map((lane, i) => {
       const track = carry[i]?.track ?? null;
       lane.slot = carry[i] ?? null;
-      return lane.transceiver.sender.track === track ? null : lane.transceiver.sender.replaceTrack(track);
+      return lane.transceiver.sender.track === track
+        ? null
+        : lane.transceiver.sender.replaceTrack(track);
     });
     for (const slot of add) {
       this.#sending.push({ transceiver: this.#addSender(slot), kind: slot.kind, slot });
@@ -204,11 +206,12 @@ export class Neighbour {
 
   /** @param {RTCIceCandidateInit | null} candidate */
   async #addCandidate(candidate) {
+    // Asked now: the next description may come before this fails.
+    const ofIgnoredOffer = this.#ignoringOffer;
     try {
       await this.#pc.addIceCandidate(candidate);
     } catch (error) {
-      // It belongs to the offer that was let pass.
-      if (!this.#ignoringOffer) throw error;
+      if (!ofIgnoredOffer) throw error;
     }
   }
 

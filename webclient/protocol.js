@@ -8,7 +8,14 @@
 /** @typedef {"web" | "sip" | "xmpp"} Kind */
 /** @typedef {"audio" | "video"} MediaKind */
 /** @typedef {{audio: boolean, video: boolean}} Muted */
-/** @typedef {{id: string, kind: Kind, name: string, publishes: MediaKind[], muted: Muted}} Participant */
+/**
+ * @typedef {object} Participant
+ * @property {string} id
+ * @property {Kind} kind
+ * @property {string} name
+ * @property {MediaKind[]} publishes
+ * @property {Muted} muted
+ */
 /** @typedef {{source: string, parent: string, child: string}} Edge */
 /** @typedef {{source: string, kind: MediaKind}} Track */
 /** @typedef {Record<string, Track>} Tracks what each m-section carries, by mid */
@@ -22,23 +29,35 @@
  */
 
 /**
- * @typedef {{type: "welcome", you: string, token: string, room: string, ice_servers: RTCIceServer[], seat: string}} Welcome
+ * @typedef {object} Welcome
+ * @property {"welcome"} type
+ * @property {string} you
+ * @property {string} token
+ * @property {string} room
+ * @property {RTCIceServer[]} ice_servers
+ * @property {string} seat
+ */
+
+/**
  * @typedef {{type: "roster", version: number, participants: Participant[]}} RosterMessage
  * @typedef {{type: "attach" | "detach"} & Edge} EdgeMessage
  * @typedef {{type: "signal", from: string} & SignalBody} SignalMessage
  * @typedef {{type: "error", code: string, text: string}} ErrorMessage
  * @typedef {{type: "bye", reason: string, text: string}} Bye
  * @typedef {{type: "pong"}} Pong
- * @typedef {Welcome | RosterMessage | EdgeMessage | SignalMessage | ErrorMessage | Bye | Pong} ServerMessage
+ * @typedef {Welcome | RosterMessage | EdgeMessage | SignalMessage} RoomMessage
+ * @typedef {RoomMessage | ErrorMessage | Bye | Pong} ServerMessage
  */
 
 /**
- * @typedef {{type: "join", room: string, name: string, publishes: MediaKind[], token?: string}} Join
+ * @typedef {{room: string, name: string, publishes: MediaKind[], token?: string}} JoinMembers
+ * @typedef {{type: "join"} & JoinMembers} Join
  * @typedef {{type: "publish", publishes: MediaKind[]}} Publish
  * @typedef {{type: "mute"} & Muted} Mute
  * @typedef {{type: "ready", source: string, parent: string}} Ready
  * @typedef {{type: "signal", to: string} & SignalBody} Signal
- * @typedef {Join | Publish | Mute | Ready | Signal | {type: "leave"} | {type: "ping"}} ClientMessage
+ * @typedef {{type: "leave"} | {type: "ping"}} Bare
+ * @typedef {Join | Publish | Mute | Ready | Signal | Bare} ClientMessage
  */
 
 /** The largest message the server takes, in bytes of UTF-8. */

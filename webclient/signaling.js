@@ -164,7 +164,8 @@ export class Signaling {
     if (!this.#joined) {
       return this.#end({ code: "unreachable", text: "The server cannot be reached." });
     }
-    if (!mayRejoin(code)) return this.#end({ code: "lost", text: "The server closed the connection." });
+    if (!mayRejoin(code))
+      return this.#end({ code: "lost", text: "The server closed the connection." });
     if (this.#attempts >= MAX_ATTEMPTS) {
       return this.#end({ code: "lost", text: "The connection was lost and did not come back." });
     }

@@ -3,7 +3,10 @@ import { test } from "node:test";
 
 import { fitTiles } from "../layout.js";
 
-for (const stage of [{ width: 1200, height: 650 }, { width: 374, height: 680 }]) {
+for (const stage of [
+  { width: 1200, height: 650 },
+  { width: 374, height: 680 },
+]) {
   for (let count = 1; count <= 9; count++) {
     test(`${count} tiles fit into ${stage.width}x${stage.height}`, () => {
       const { width, height } = fitTiles(count, stage, 10);

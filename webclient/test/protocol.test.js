@@ -1,7 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { ProtocolError, mayRejoin, nameProblem, parse, roomProblem, serialize } from "../protocol.js";
+import {
+  ProtocolError,
+  mayRejoin,
+  nameProblem,
+  parse,
+  roomProblem,
+  serialize,
+} from "../protocol.js";
 
 const parsed = (message) => parse(JSON.stringify(message));
 
@@ -15,7 +22,12 @@ test("the messages of docs/protocol.md's example are read", () => {
   };
   const roster = { type: "roster", version: 4, participants: [participant] };
   assert.deepEqual(parsed({ ...roster, unknown: 1 }), roster);
-  const answer = { type: "signal", from: "seat", connection: "k1", description: { type: "answer", sdp: "v=0" } };
+  const answer = {
+    type: "signal",
+    from: "seat",
+    connection: "k1",
+    description: { type: "answer", sdp: "v=0" },
+  };
   assert.deepEqual(parsed(answer), answer);
 });
 
@@ -26,7 +38,9 @@ test("an unknown type is no error, also one that every object has", () => {
 
 test("a publishes entry of the future is left out", () => {
   const participants = [{ id: "a", kind: "web", name: "A", publishes: ["audio", "screen"] }];
-  assert.deepEqual(parsed({ type: "roster", version: 1, participants }).participants[0].publishes, ["audio"]);
+  assert.deepEqual(parsed({ type: "roster", version: 1, participants }).participants[0].publishes, [
+    "audio",
+  ]);
 });
 
 for (const [what, message] of Object.entries({
@@ -66,7 +80,8 @@ test("a message larger than the server takes is never sent, counted in bytes", (
 
 test("names of rooms and people are checked as the server does", () => {
   for (const room of ["demo", "Team.A-1_x", "a".repeat(64)]) assert.equal(roomProblem(room), null);
-  for (const room of ["", "a b", ".well-known", "ü", "a".repeat(65)]) assert.ok(roomProblem(room), room);
+  for (const room of ["", "a b", ".well-known", "ü", "a".repeat(65)])
+    assert.ok(roomProblem(room), room);
   for (const name of ["Ana", "李", "😀".repeat(64)]) assert.equal(nameProblem(name), null);
   for (const name of ["", "a\nb", "a".repeat(65)]) assert.ok(nameProblem(name), name);
 });

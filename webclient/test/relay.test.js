@@ -13,14 +13,23 @@ test("a source sends its own tracks to each of its children", () => {
     { source: "me", kind: "audio", track: "mic" },
     { source: "me", kind: "video", track: "cam" },
   ];
-  assert.deepEqual(sends, new Map([["b", both], ["c", both]]));
+  assert.deepEqual(
+    sends,
+    new Map([
+      ["b", both],
+      ["c", both],
+    ]),
+  );
 });
 
 test("a relay passes on what it receives, all kinds of it", () => {
   const edges = [edge("a", "a", "me"), edge("a", "me", "c")];
   const got = [received("a", "a", "audio", "a-sound"), received("a", "a", "video", "a-picture")];
   const sends = plan("me", "seat", edges, {}, select("me", edges, got));
-  assert.deepEqual(sends.get("c").map(({ track }) => track), ["a-sound", "a-picture"]);
+  assert.deepEqual(
+    sends.get("c").map(({ track }) => track),
+    ["a-sound", "a-picture"],
+  );
 });
 
 test("a relay without the stream still knows the child, and sends nothing", () => {
@@ -47,16 +56,22 @@ test("what comes without an edge is neither played nor reported", () => {
 
 test("the old parent's stream goes on until the new one's has begun, kind by kind", () => {
   const edges = [edge("a", "old", "me"), edge("a", "new", "me")];
-  const old = [received("old", "a", "audio", "old-sound"), received("old", "a", "video", "old-picture")];
+  const old = [
+    received("old", "a", "audio", "old-sound"),
+    received("old", "a", "video", "old-picture"),
+  ];
   const now = (...more) => select("me", edges, [...old, ...more]).get("a");
   assert.deepEqual(now(received("new", "a", "audio", "x", false)), {
     audio: "old-sound",
     video: "old-picture",
   });
-  assert.deepEqual(now(received("new", "a", "audio", "x"), received("new", "a", "video", "y", false)), {
-    audio: "x",
-    video: "old-picture",
-  });
+  assert.deepEqual(
+    now(received("new", "a", "audio", "x"), received("new", "a", "video", "y", false)),
+    {
+      audio: "x",
+      video: "old-picture",
+    },
+  );
 });
 
 test("without an old parent the new one's tracks are shown before they begin", () => {
@@ -79,12 +94,18 @@ test("a transceiver keeps what is still wanted, with whatever track", () => {
 });
 
 test("what an ended edge left behind serves the next of its kind", () => {
-  const wanted = [{ source: "b", kind: "audio" }, { source: "c", kind: "audio" }];
+  const wanted = [
+    { source: "b", kind: "audio" },
+    { source: "c", kind: "audio" },
+  ];
   const lanes = [lane("video", null), lane("audio", "c"), lane("audio", "gone")];
   assert.deepEqual(assign(lanes, wanted), { carry: [null, wanted[1], wanted[0]], add: [] });
 });
 
 test("only what finds no transceiver is added", () => {
-  const wanted = [{ source: "a", kind: "audio" }, { source: "a", kind: "video" }];
+  const wanted = [
+    { source: "a", kind: "audio" },
+    { source: "a", kind: "video" },
+  ];
   assert.deepEqual(assign([lane("audio", null)], wanted), { carry: [wanted[0]], add: [wanted[1]] });
 });

@@ -3,7 +3,14 @@ import { test } from "node:test";
 
 import { EMPTY_ROOM, reachable, reduce, secrecyNotice } from "../room.js";
 
-const WELCOME = { type: "welcome", you: "me", token: "t", room: "demo", ice_servers: [], seat: "seat" };
+const WELCOME = {
+  type: "welcome",
+  you: "me",
+  token: "t",
+  room: "demo",
+  ice_servers: [],
+  seat: "seat",
+};
 const person = (id, kind = "web") => ({
   id,
   kind,
@@ -29,7 +36,11 @@ test("an edge ends with its source, its parent or its child, without a detach", 
 });
 
 test("an edge that comes before its people waits for them", () => {
-  const room = after(roster(1, person("me")), attach("a", "a", "me"), roster(2, person("me"), person("a")));
+  const room = after(
+    roster(1, person("me")),
+    attach("a", "a", "me"),
+    roster(2, person("me"), person("a")),
+  );
   assert.deepEqual(edges(room), [["a", "a", "me"]]);
 });
 
@@ -54,7 +65,10 @@ test("detach ends one edge and leaves the source's other parent", () => {
 
 test("an edge that is attached twice is one edge, now the newest", () => {
   const room = after(attach("a", "b", "me"), attach("a", "c", "me"), attach("a", "b", "me"));
-  assert.deepEqual(edges(room), [["a", "c", "me"], ["a", "b", "me"]]);
+  assert.deepEqual(edges(room), [
+    ["a", "c", "me"],
+    ["a", "b", "me"],
+  ]);
 });
 
 test("an older roster is passed over", () => {
@@ -63,7 +77,12 @@ test("an older roster is passed over", () => {
 });
 
 test("a new welcome begins from nothing, also with versions", () => {
-  const room = after(roster(9, person("me"), person("a")), attach("a", "a", "me"), WELCOME, roster(1, person("me")));
+  const room = after(
+    roster(9, person("me"), person("a")),
+    attach("a", "a", "me"),
+    WELCOME,
+    roster(1, person("me")),
+  );
   assert.deepEqual([room.version, room.participants.length, room.edges.length], [1, 1, 0]);
 });
 
@@ -76,5 +95,8 @@ test("the seat can be reached while somebody joined by phone or XMPP", () => {
 test("the page says so when a phone or an XMPP client takes part", () => {
   assert.equal(secrecyNotice(after(roster(1, person("me")))), null);
   assert.match(secrecyNotice(after(roster(1, person("x", "xmpp")))), /^An XMPP client/);
-  assert.match(secrecyNotice(after(roster(1, person("x", "xmpp"), person("p", "sip")))), /^A phone/);
+  assert.match(
+    secrecyNotice(after(roster(1, person("x", "xmpp"), person("p", "sip")))),
+    /^A phone/,
+  );
 });

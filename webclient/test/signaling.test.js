@@ -35,7 +35,14 @@ function wait(ms) {
   for (let left = ms; left > 0; left -= 100) mock.timers.tick(Math.min(left, 100));
 }
 
-const WELCOME = { type: "welcome", you: "me", token: "secret", room: "demo", ice_servers: [], seat: "seat" };
+const WELCOME = {
+  type: "welcome",
+  you: "me",
+  token: "secret",
+  room: "demo",
+  ice_servers: [],
+  seat: "seat",
+};
 
 function joined() {
   last().open();
@@ -62,7 +69,9 @@ beforeEach(() => {
 
 test("it joins when the socket opens, and has joined with welcome", () => {
   last().open();
-  assert.deepEqual(last().sent, [{ type: "join", room: "demo", name: "Ana", publishes: ["audio"] }]);
+  assert.deepEqual(last().sent, [
+    { type: "join", room: "demo", name: "Ana", publishes: ["audio"] },
+  ]);
   assert.deepEqual(states, []);
   last().receive(WELCOME);
   assert.deepEqual(states, ["joined"]);

@@ -42,7 +42,8 @@ export class TilesView {
     for (const participant of participants) {
       const isYou = participant.id === you;
       const tile = this.#tile(participant, isYou);
-      if (isYou) tile.update({ ...participant, muted: { ...participant.muted, audio: muted } }, own);
+      if (isYou)
+        tile.update({ ...participant, muted: { ...participant.muted, audio: muted } }, own);
       else tile.update(participant, streams.get(participant.id) ?? {});
     }
     this.#fit();
