@@ -91,6 +91,7 @@ class Call:
         self,
         call_id: ParticipantId,
         dialog: Dialog,
+        invite: Request,
         transaction: InviteServerTransaction,
         flow: Flow,
         timers: Timers,
@@ -110,7 +111,6 @@ class Call:
         self._had_session = False
         self._local_sdp = ""
         self._bye_headers: Headers = ()
-        invite = transaction.request
         sdp = session_description(invite)
         self._we_offered = sdp is None
         self._events.append(Offered(call_id, invite.cseq.sequence, invite, flow, sdp))
@@ -184,8 +184,8 @@ class Call:
         self, request: Request, transaction: InviteServerTransaction, flow: Flow, now: float
     ) -> None:
         if self._invite is not None:
-            # S. 14.2 wants a random pause of up to ten seconds; the CSeq is as good as random.
-            pause = (("Retry-After", str(request.cseq.sequence % 11)),)
+            # A random pause of up to ten seconds; what is random here is our tag.
+            pause = (("Retry-After", str(int(self.dialog.id.local_tag[:4], 16) % 11)),)
             self._reply(transaction, Refusal(500, "Another INVITE Is Pending", pause), now)
         elif self._unacknowledged is not None:
             # RFC 5407, section 3.1.4: our answer and its ACK are still on their way.

@@ -173,7 +173,7 @@ def respond(
 ) -> Response:
     """A response with what s. 8.2.6.2 copies from the request."""
     to = request.get("To")
-    if to_tag and not re.search(r";\s*tag\s*=", to, re.IGNORECASE):
+    if to_tag and not _tagged(request):
         to = f"{to};tag={to_tag}"
     copied = [("Via", value) for value in request.all("Via")]
     copied += [("From", request.get("From")), ("To", to)]
@@ -181,6 +181,14 @@ def respond(
     if code == 100:
         copied += [("Timestamp", value) for value in request.all("Timestamp")]
     return Response((*copied, *headers), body, code, phrase)
+
+
+def _tagged(request: Request) -> bool:
+    """Also when To cannot be read: it goes back as it came."""
+    try:
+        return bool(request.to.tag)
+    except ValueError:
+        return True
 
 
 def parse(data: bytes) -> Request | Response:

@@ -53,7 +53,8 @@ def server_key(request: Request) -> TransactionKey:
     """
     method = "INVITE" if request.method == "ACK" else request.method
     via = request.via
-    if via.branch.startswith(MAGIC_COOKIE):
+    # The cookie alone names nothing: RFC 4475, section 3.3.2 (badbranch).
+    if via.branch.startswith(MAGIC_COOKIE) and via.branch != MAGIC_COOKIE:
         return (via.branch, via.sent_by, method)
     # The To tag is left out: the ACK of a refused INVITE carries one, its INVITE did not.
     tag, number = request.from_.tag, str(request.cseq.sequence)

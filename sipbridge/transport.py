@@ -1,7 +1,7 @@
 """Sockets: one UDP and one TCP listener on the same port; RFC 3261, section 18.
 
 Gives whole messages with the flow they came by, and sends whole messages back along a flow. It
-opens no connections: a message for one that is gone is dropped, like a lost datagram.
+opens no connections: a message for one that is gone is dropped, and its sender told.
 """
 
 import asyncio
@@ -104,7 +104,8 @@ class Transport:
         elif connection := self._connections.get(flow.connection):
             connection.send(packet.data)
         else:
-            _log.debug("%s: the connection is gone, a message is lost", flow)
+            # Told again: who sends there must not wait for an answer.
+            self._receiver.connection_lost(flow)
 
     def local_host(self, flow: Flow) -> str:
         """Our own IP address as the peer of the flow sees it, NAT aside."""

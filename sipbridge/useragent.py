@@ -53,7 +53,7 @@ class Limits:
     """In all, answered or not."""
     invites_per_source: int = 100
     """INVITEs of one IP address that are unanswered, or refused and not yet acknowledged."""
-    transactions: int = 20_000
+    transactions: int = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,7 +275,7 @@ class UserAgent:
         elif self._draining:
             self._reply(transaction, _STOPPING, now)
         elif isinstance(transaction, InviteServerTransaction):
-            self._open_call(transaction, flow, now)
+            self._open_call(request, transaction, flow, now)
         else:
             self._events.append(Queried(key, request))
 
@@ -290,15 +290,15 @@ class UserAgent:
     def _open_transaction(
         self, request: Request, key: TransactionKey, flow: Flow, now: float
     ) -> ServerTransaction:
+        # Kept for up to 32 s: without the body, of which no answer copies anything.
+        head, reply_flow = replace(request, body=b""), _reply_flow(request, flow)
         transaction: ServerTransaction
         if request.method == "INVITE":
-            invite = InviteServerTransaction(request, _reply_flow(request, flow), self._timers, now)
+            transaction = InviteServerTransaction(head, reply_flow, self._timers, now)
             self._unsettled[flow.host] += 1
-            self._counted[invite] = flow.host
-            transaction = invite
+            self._counted[transaction] = flow.host
         else:
-            reply_flow = _reply_flow(request, flow)
-            transaction = NonInviteServerTransaction(request, reply_flow, self._timers, now)
+            transaction = NonInviteServerTransaction(head, reply_flow, self._timers, now)
         self._server[key] = transaction
         self._schedule.note(transaction)
         return transaction
@@ -325,12 +325,13 @@ class UserAgent:
             call.receive_cancel(invite, now)
             self._settle_call(call, now)
 
-    def _open_call(self, transaction: InviteServerTransaction, flow: Flow, now: float) -> None:
-        request = transaction.request
+    def _open_call(
+        self, request: Request, transaction: InviteServerTransaction, flow: Flow, now: float
+    ) -> None:
         tag = self._random_hex()
         call_id = self._new_id()
         dialog = Dialog(request, tag, self._contact(request, flow), flow)
-        call = Call(call_id, dialog, transaction, flow, self._timers)
+        call = Call(call_id, dialog, request, transaction, flow, self._timers)
         self._calls[call_id] = self._dialogs[dialog.id] = call
         self._owner[transaction] = call
         _log.debug("%s < INVITE, from here on: %s", call_id, ascii(request.call_id))

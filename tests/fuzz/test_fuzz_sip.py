@@ -15,9 +15,32 @@ STRANGER = Flow("UDP", "203.0.113.66", 5060)
 METHODS = ["INVITE", "ACK", "BYE", "CANCEL", "OPTIONS", "INFO", "REGISTER", "X"]
 
 snippets = st.sampled_from(
-    [b"\r\n", b"\r\n\r\n", b"\r\n ", b"\0", b'"', b"<", b">", b";", b",", b":", b"\\", b"\xff"]
-    + [b";tag=", b";lr", b"%00", b"Via: ", b"To: <sip:a@b>\r\n", b"Content-Length: 99999\r\n"]
-    + [b"Record-Route: <", b"Contact: *\r\n", b"CSeq: 99999999999 X\r\n", b"SIP/2.0", b"tel:1"]
+    [
+        *(
+            b"\r\n",
+            b"\r\n\r\n",
+            b"\r\n ",
+            b"\0",
+            b'"',
+            b"<",
+            b">",
+            b";",
+            b",",
+            b":",
+            b"\\",
+            b"\xff",
+        ),
+        *(
+            b"\xff",
+            b";tag=",
+            b";lr",
+            b"%00",
+            b"Via: ",
+            b"To: <sip:a@b>\r\n",
+        ),
+        *(b"Record-Route: <", b"Contact: *\r\n", b"CSeq: 99999999999 X\r\n", b"SIP/2.0"),
+        *(b"tel:1", b"Content-Length: 99999\r\n"),
+    ]
 )
 
 

@@ -129,9 +129,7 @@ class TestUri:
         uri = SipUri.parse(text)
         assert (uri.user, uri.host, uri.port) == (user, host, port)
 
-    @pytest.mark.parametrize(
-        "text", ["sip:", "sip:a b@c", "sip:a@b:99999", "http://a", "sip:a@b;="]
-    )
+    @pytest.mark.parametrize("text", ["sip:", "sip:a b@c", "sip:a@b:99999", "http://a", "sip:a;="])
     def test_what_is_none(self, text: str) -> None:
         with pytest.raises(ValueError, match=r"\w"):
             SipUri.parse(text)
