@@ -32,8 +32,11 @@ class Ear:
         self._rate = rate
         self._blocks: deque[NDArray[np.int16]] = deque()
         self._changed = asyncio.Event()
+        self.heard = 0
+        """Blocks so far."""
 
     def add(self, samples: NDArray[np.int16]) -> None:
+        self.heard += 1
         self._blocks.append(samples)
         while sum(map(len, self._blocks)) - len(self._blocks[0]) >= WINDOW * self._rate:
             self._blocks.popleft()
@@ -45,29 +48,33 @@ class Ear:
             return -120.0
         return level(sound, self._rate, hz)
 
-    async def changes_within(self, seconds: float) -> bool:
-        self._changed.clear()
-        try:
-            await asyncio.wait_for(self._changed.wait(), seconds)
-        except TimeoutError:
-            return False
-        return True
+    async def next(self, blocks: int) -> None:
+        """Until that many more have come; what was heard before is forgotten."""
+        self._blocks.clear()
+        await self._more(blocks)
 
-    async def wait(self, condition: str, *tones: int) -> None:
+    async def wait(self, heard: tuple[int, ...], gone: tuple[int, ...]) -> None:
+        """Until the one tones are heard and the others are not, both for a whole window."""
         try:
-            async with asyncio.timeout(8):
-                while not self._all(condition, tones):
-                    self._changed.clear()
-                    await self._changed.wait()
+            async with asyncio.timeout(10):
+                while not self._is_as_wanted(heard, gone):
+                    await self._more(5)
         except TimeoutError:
-            heard = {hz: round(self.level(hz)) for hz in tones}
-            raise AssertionError(f"not {condition}: {heard} dB") from None
+            levels = {hz: round(self.level(hz)) for hz in (*heard, *gone)}
+            raise AssertionError(f"wanted {heard} without {gone}, heard {levels} dB") from None
 
-    def _all(self, condition: str, tones: tuple[int, ...]) -> bool:
-        if condition == "heard":
-            return all(self.level(hz) > HEARD for hz in tones)
-        full = sum(map(len, self._blocks)) >= WINDOW * self._rate
-        return full and all(self.level(hz) < UNHEARD for hz in tones)
+    async def _more(self, blocks: int) -> None:
+        wanted = self.heard + blocks
+        while self.heard < wanted:
+            self._changed.clear()
+            await self._changed.wait()
+
+    def _is_as_wanted(self, heard: tuple[int, ...], gone: tuple[int, ...]) -> bool:
+        return (
+            sum(map(len, self._blocks)) >= WINDOW * self._rate
+            and all(self.level(hz) > HEARD for hz in heard)
+            and all(self.level(hz) < UNHEARD for hz in gone)
+        )
 
 
 class Listener:
@@ -76,21 +83,19 @@ class Listener:
     def __init__(self, rate: int) -> None:
         self.ear = Ear(rate)
 
-    async def hears(self, *tones: int) -> None:
-        await self.ear.wait("heard", *tones)
+    async def hears(self, *tones: int, but_not: tuple[int, ...] = ()) -> None:
+        await self.ear.wait(tones, but_not)
 
     async def hears_no_longer(self, *tones: int) -> None:
-        await self.ear.wait("gone", *tones)
+        await self.ear.wait((), tones)
 
-    async def hears_nothing(self) -> None:
-        """Until for as long as ten packets take none came."""
-        async with asyncio.timeout(5):
-            while await self.ear.changes_within(0.2):
-                pass
-
-
-def tone_heard(listener: Listener, hz: int) -> float:
-    return listener.ear.level(hz)
+    async def hears_nothing(self, while_hears: "Listener") -> None:
+        """Nothing comes here while ten packets reach somebody else in the same room."""
+        async with asyncio.timeout(10):
+            heard_before = -1
+            while self.ear.heard != heard_before:
+                heard_before = self.ear.heard
+                await while_hears.ear.next(10)
 
 
 class Phone(Listener, asyncio.DatagramProtocol):
