@@ -100,6 +100,11 @@ class XmppBridge:
             if self._unanswered is not None:
                 self._send(self._unanswered.refuse(INTERNAL_ERROR))
 
+    def who(self, peer: Jid) -> str:
+        """For the log: a caller's participant id, or who else it is."""
+        ids = (leg.id for key, leg in self._legs.items() if key.peer == peer)
+        return next(ids, str(peer))
+
     def on_offline(self) -> None:
         self._mourning = self._loop.call_later(GRACE, self._give_up)
 

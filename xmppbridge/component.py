@@ -11,14 +11,16 @@ import contextlib
 import logging
 from collections.abc import Callable
 from typing import Protocol, cast
-from xml.etree.ElementTree import Element, tostring
+from xml.etree.ElementTree import Element
 
 from slixmpp import ComponentXMPP
 from slixmpp.xmlstream import StanzaBase
+from slixmpp.xmlstream.tostring import tostring
 
 from gateway.errors import Refused, TrestleError
 from xmppbridge import stanza as stanzas
-from xmppbridge.stanza import Stanza
+from xmppbridge.jid import Jid
+from xmppbridge.stanza import COMPONENT, Stanza
 
 _log = logging.getLogger("trestle.xmpp")
 
@@ -39,6 +41,10 @@ class Owner(Protocol):
     """Whoever the stream is for; called on the event loop, must not block."""
 
     def on_stanza(self, stanza: Stanza) -> None: ...
+
+    def who(self, peer: Jid) -> str:
+        """What the log calls a peer: its participant id, if it has one."""
+        ...
 
     def on_offline(self) -> None: ...
 
@@ -90,11 +96,12 @@ class Component:
 
     def send(self, stanza: Stanza) -> None:
         """Writes a stanza; without a stream it is dropped, as XMPP would drop it."""
-        text = tostring(stanzas.write(stanza), encoding="unicode")
+        text = _text(stanzas.write(stanza))
+        who = self._owner.who(stanza.to)
         if not self._online:
-            _log.debug("not online, dropped: %s", text)
+            _log.debug("%s not sent, no stream: %s", who, text)
             return
-        _log.debug("> %s", text)
+        _log.debug("%s > %s", who, text)
         self._stream.send_raw(text)
 
     # --- stanzas ----------------------------------------------------------------------------
@@ -104,13 +111,13 @@ class Component:
         element: Element = incoming.xml
         if stanzas.local_name(element) not in ("iq", "message", "presence"):
             return incoming
-        if _log.isEnabledFor(logging.DEBUG):
-            _log.debug("< %s", tostring(element, encoding="unicode"))
         try:
             stanza = stanzas.read(element)
         except Refused as refused:
             _log.info("a stanza was dropped: %s", refused.text)
             return None
+        if _log.isEnabledFor(logging.DEBUG):
+            _log.debug("%s < %s", self._owner.who(stanza.sender), _text(element))
         self._owner.on_stanza(stanza)
         return None
 
@@ -184,3 +191,8 @@ class Component:
     def _fail(self, text: str) -> None:
         if self._attempt is not None and not self._attempt.done():
             self._attempt.set_exception(TrestleError(text.rstrip()))
+
+
+def _text(element: Element) -> str:
+    """With default namespaces instead of prefixes, as everybody else in XMPP writes."""
+    return tostring(element, xmlns=COMPONENT)

@@ -5,19 +5,22 @@ import base64
 import hashlib
 import os
 import signal
+import sys
 from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
 import pytest
 from slixmpp import ClientXMPP
-from support.sockets import free_ports
+from slixmpp.xmlstream import StanzaBase
 
 from gateway.address import Address
 from gateway.errors import Reason, Refused, TrestleError
 from gateway.ports import Answer, Candidate, Leg, Offer, ParticipantId, RoomName
 from gateway.sdp import Attribute, MediaDescription, SessionDescription
+from support.sockets import free_ports
 from xmppbridge.bridge import XmppBridge
 from xmppbridge.prosody import EmbeddedProsody
 
@@ -37,7 +40,7 @@ INITIATE = f"""
     <description xmlns="urn:xmpp:jingle:apps:rtp:1" media="audio">
       <payload-type id="111" name="opus" clockrate="48000" channels="2"/><rtcp-mux/>
     </description>
-    <transport xmlns="urn:xmpp:jingle:transports:ice-udp:1" ufrag="abcd" pwd="0123456789abcdefghijkl">
+    <transport xmlns="urn:xmpp:jingle:transports:ice-udp:1" ufrag="abcd" pwd="0123456789abcdefghij">
       {{fingerprint}}
     </transport>
   </content>
@@ -142,6 +145,9 @@ class Client:
         sender.cancel()
         await asyncio.wait([sender])
 
+    async def disconnected(self) -> None:
+        await self._stream.wait_until("disconnected", 10)
+
     def send(self, xml: str) -> None:
         self._stream.send_raw(xml)
 
@@ -163,8 +169,7 @@ class Client:
     async def action(self, action: str) -> Element:
         """The next Jingle request of that kind."""
         found = await self.wait_for(
-            lambda e: (j := e.find(f"{{{JINGLE}}}jingle")) is not None
-            and j.get("action") == action
+            lambda e: (j := e.find(f"{{{JINGLE}}}jingle")) is not None and j.get("action") == action
         )
         jingle = found.find(f"{{{JINGLE}}}jingle")
         assert jingle is not None
@@ -183,7 +188,7 @@ class Client:
                 self._arrived.clear()
                 await self._arrived.wait()
 
-    def _take(self, stanza):
+    def _take(self, stanza: StanzaBase) -> StanzaBase | None:
         element = stanza.xml
         if "jabber:client" not in element.tag:
             return stanza
@@ -199,10 +204,36 @@ class Client:
         return stanza
 
 
+@dataclass(frozen=True)
+class Server:
+    """An embedded Prosody, where it keeps its files, and its ports: c2s, component, http."""
+
+    prosody: EmbeddedProsody
+    directory: Path
+    ports: range
+
+    @property
+    def pid(self) -> int:
+        return int((self.directory / "data" / "prosody.pid").read_text())
+
+    def proc(self, name: str) -> str:
+        """What the kernel says of it: proc(5)."""
+        return Path(f"/proc/{self.pid}/{name}").read_text()
+
+    async def login(self, name: str) -> Client:
+        await self.prosody.add_account(f"{name}@{DOMAIN}", f"{name}-pw")
+        return await self.login_again(name)
+
+    async def login_again(self, name: str) -> Client:
+        client = Client(self.prosody, name, self.ports[0])
+        await client.login()
+        return client
+
+
 @pytest.fixture
-async def prosody(tmp_path: Path) -> AsyncIterator[EmbeddedProsody]:
+async def server(tmp_path: Path) -> AsyncIterator[Server]:
     ports = free_ports(3)
-    server = EmbeddedProsody(
+    prosody = EmbeddedProsody(
         state_dir=tmp_path / "prosody",
         domain=DOMAIN,
         component=ROOMS,
@@ -211,10 +242,9 @@ async def prosody(tmp_path: Path) -> AsyncIterator[EmbeddedProsody]:
         component_port=ports[1],
         http_port=ports[2],
     )
-    server.ports = ports
-    await server.start()
-    yield server
-    await server.stop()
+    await prosody.start()
+    yield Server(prosody, tmp_path / "prosody", ports)
+    await prosody.stop()
 
 
 @pytest.fixture
@@ -223,8 +253,8 @@ async def focus() -> OneRoomFocus:
 
 
 @pytest.fixture
-async def bridge(prosody: EmbeddedProsody, focus: OneRoomFocus) -> AsyncIterator[XmppBridge]:
-    door = XmppBridge(component=ROOMS, secret=prosody.secret, port=prosody.ports[1])
+async def bridge(server: Server, focus: OneRoomFocus) -> AsyncIterator[XmppBridge]:
+    door = XmppBridge(component=ROOMS, secret=server.prosody.secret, port=server.ports[1])
     await door.start(focus)
     yield door
     await door.stop()
@@ -232,10 +262,8 @@ async def bridge(prosody: EmbeddedProsody, focus: OneRoomFocus) -> AsyncIterator
 
 
 @pytest.fixture
-async def romeo(prosody: EmbeddedProsody, bridge: XmppBridge) -> AsyncIterator[Client]:
-    await prosody.add_account(f"romeo@{DOMAIN}", "romeo-pw")
-    client = Client(prosody, "romeo", prosody.ports[0])
-    await client.login()
+async def romeo(server: Server, bridge: XmppBridge) -> AsyncIterator[Client]:
+    client = await server.login("romeo")
     yield client
     await client.logout()
 
@@ -274,12 +302,11 @@ async def test_a_subscriber_sees_the_room_with_its_true_capabilities(romeo: Clie
 
 
 async def test_a_probe_after_login_finds_the_room_still_there(
-    romeo: Client, prosody: EmbeddedProsody
+    romeo: Client, server: Server
 ) -> None:
     romeo.send(f'<presence type="subscribe" to="demo@{ROOMS}"/>')
     await romeo.wait_for(lambda e: e.get("from") == MIX)
-    second = Client(prosody, "romeo", prosody.ports[0])
-    await second.login()
+    second = await server.login_again("romeo")
     await second.wait_for(lambda e: e.get("from") == MIX and e.find(f"{{{CAPS}}}c") is not None)
     await second.logout()
 
@@ -365,13 +392,11 @@ async def test_an_unknown_room_is_gone(romeo: Client, bridge: XmppBridge) -> Non
 
 
 async def test_a_third_party_with_a_guessed_sid_finds_no_session(
-    romeo: Client, prosody: EmbeddedProsody, bridge: XmppBridge
+    romeo: Client, server: Server, bridge: XmppBridge
 ) -> None:
     await romeo.call("g1")
     await romeo.action("session-accept")
-    await prosody.add_account(f"mallory@{DOMAIN}", "mallory-pw")
-    mallory = Client(prosody, "mallory", prosody.ports[0])
-    await mallory.login()
+    mallory = await server.login("mallory")
     error = await mallory.jingle("session-terminate", sid="g1")
     assert error.get("type") == "error"
     assert f"{{{ERRORS}}}unknown-session" in {child.tag for child in error.iter()}
@@ -394,15 +419,13 @@ async def test_a_request_that_nobody_knows_gets_an_error(romeo: Client) -> None:
 
 
 async def test_a_call_outlives_a_restart_of_prosody_and_new_ones_work(
-    romeo: Client, prosody: EmbeddedProsody, bridge: XmppBridge, focus: OneRoomFocus
+    romeo: Client, server: Server, bridge: XmppBridge, focus: OneRoomFocus
 ) -> None:
     await romeo.call("r1")
     await romeo.action("session-accept")
-    process = prosody._process
-    assert process is not None
-    os.kill(process.pid, signal.SIGKILL)
+    os.kill(server.pid, signal.SIGKILL)
     async with asyncio.timeout(15):
-        await romeo._stream.wait_until("disconnected", 10)
+        await romeo.disconnected()
         while True:
             try:
                 await romeo.login()
@@ -417,8 +440,8 @@ async def test_a_call_outlives_a_restart_of_prosody_and_new_ones_work(
     assert (await focus.left.get())[0] is Reason.NORMAL
 
 
-async def test_a_wrong_secret_is_said_to_be_wrong(prosody: EmbeddedProsody) -> None:
-    door = XmppBridge(component=ROOMS, secret="wrong", port=prosody.ports[1])
+async def test_a_wrong_secret_is_said_to_be_wrong(server: Server) -> None:
+    door = XmppBridge(component=ROOMS, secret="wrong", port=server.ports[1])
     with pytest.raises(TrestleError, match=r"xmpp\.secret"):
         await door.start(OneRoomFocus())
 
@@ -429,15 +452,59 @@ async def test_nobody_there_is_said_plainly() -> None:
         await door.start(OneRoomFocus())
 
 
-async def test_a_taken_port_is_named_with_its_key(tmp_path: Path, prosody: EmbeddedProsody) -> None:
+async def test_a_taken_port_is_named_with_its_key(tmp_path: Path, server: Server) -> None:
     other = EmbeddedProsody(
         state_dir=tmp_path / "other",
         domain=DOMAIN,
         component=ROOMS,
         listen="127.0.0.1",
-        c2s_port=prosody.ports[0],
+        c2s_port=server.ports[0],
         component_port=free_ports(2)[0],
         http_port=free_ports(2)[0],
     )
-    with pytest.raises(TrestleError, match=rf"xmpp\.c2s_port.*{prosody.ports[0]}"):
+    with pytest.raises(TrestleError, match=rf"xmpp\.c2s_port.*{server.ports[0]}"):
         await other.start()
+
+
+async def test_prosody_has_no_rights_and_its_secrets_are_its_own(server: Server) -> None:
+    uid = next(line for line in server.proc("status").splitlines() if line.startswith("Uid:"))
+    assert uid.split()[1] != "0"
+    assert server.prosody.secret not in server.proc("cmdline")
+
+
+ORPHANING = """
+import asyncio, sys
+from pathlib import Path
+from xmppbridge.prosody import EmbeddedProsody
+
+async def main():
+    c2s, component, http = map(int, sys.argv[2:])
+    await EmbeddedProsody(
+        state_dir=Path(sys.argv[1]), domain="localhost", component="rooms.localhost",
+        listen="127.0.0.1", c2s_port=c2s, component_port=component, http_port=http,
+    ).start()
+    print("started", flush=True)
+    await asyncio.sleep(60)
+
+asyncio.run(main())
+"""
+
+
+async def test_prosody_ends_when_the_gateway_is_killed(tmp_path: Path) -> None:
+    ports = free_ports(3)
+    gateway = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", ORPHANING, str(tmp_path / "prosody"), *map(str, ports)),
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert gateway.stdout is not None
+    async with asyncio.timeout(20):
+        assert await gateway.stdout.readline() == b"started\n"
+        gateway.kill()
+        await gateway.wait()
+        while True:
+            try:
+                _, writer = await asyncio.open_connection("127.0.0.1", ports[0])
+            except ConnectionRefusedError:
+                break
+            writer.close()
+            await asyncio.sleep(0.05)
