@@ -192,6 +192,9 @@ def _is_reachable(host: str) -> bool:
     except ValueError:
         # Any other name would make us ask the DNS for a stranger.
         return False
+    if isinstance(address, ipaddress.IPv6Address):
+        # ::ffff:127.0.0.1 is this machine, too.
+        address = address.ipv4_mapped or address
     return not (
         address.is_loopback
         or address.is_link_local

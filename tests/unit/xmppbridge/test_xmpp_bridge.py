@@ -149,7 +149,8 @@ async def test_a_caller_that_hangs_up_before_the_answer_leaves_nothing(scene: Sc
     scene.focus.answer.set_result(Answer(ANSWER))
     await scene.settle()
     assert "session-accept" not in scene.actions
-    assert scene.focus.left[-1][0] == leg.id
+    # The focus may have taken the first word for a leg that it did not know yet.
+    assert scene.focus.left[1:] == [(leg.id, Reason.CANCELLED)]
 
 
 async def test_a_refused_join_is_told_in_jingle_s_words(scene: Scene) -> None:

@@ -1,5 +1,6 @@
 """Real clients' first words, in their own dialects, through the pure layers."""
 
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -133,6 +134,52 @@ def test_stanzajs_parameters_without_value_or_name_survive() -> None:
     assert by_name["red"] == "111/111"
     assert by_name["opus"] == "minptime=10;useinbandfec=1"
     assert "1234567 cname:abc" in list(audio.all("ssrc"))
+
+
+@pytest.mark.parametrize(
+    ("senders", "offered"),
+    [
+        ("both", "sendrecv"),
+        ("initiator", "sendonly"),
+        ("responder", "recvonly"),
+        ("none", "inactive"),
+    ],
+)
+def test_senders_count_from_the_caller_in_both_directions(senders: str, offered: str) -> None:
+    initiate = initiate_of("stanzajs")
+    initiate = replace(initiate, contents=(replace(initiate.contents[0], senders=senders),))
+    offer = sdp.offer(initiate)
+    assert offer.media[0].direction == offered
+    answer = answer_to(offer)
+    ours = {"sendonly": "recvonly", "recvonly": "sendonly"}.get(offered, offered)
+    attributes = tuple(
+        Attribute(ours) if a.name == "sendrecv" else a for a in answer.media[0].attributes
+    )
+    answer = SessionDescription((replace(answer.media[0], attributes=attributes),))
+    assert sdp.accept(initiate, answer).contents[0].senders == senders
+
+
+@pytest.mark.parametrize(
+    ("ip", "usable"),
+    [
+        ("192.0.2.1", True),
+        ("10.0.0.1", True),
+        ("2001:db8::1", True),
+        ("0b1c2d3e-4f50-6172-8394-a5b6c7d8e9f0.local", True),
+        ("127.0.0.1", False),
+        ("::1", False),
+        ("::ffff:127.0.0.1", False),
+        ("0.0.0.0", False),
+        ("169.254.169.254", False),
+        ("fe80::1%eth0", False),
+        ("224.0.0.1", False),
+        ("255.255.255.255", False),
+        ("internal.example.org", False),
+    ],
+)
+def test_only_addresses_of_other_machines_are_tried(ip: str, usable: bool) -> None:
+    candidate = jingle.IceCandidate(1, "1", ip, 5000, 7, "udp", "host")
+    assert (sdp.candidate_line(candidate) is not None) == usable
 
 
 def test_gajim_is_refused_because_nothing_is_encrypted() -> None:

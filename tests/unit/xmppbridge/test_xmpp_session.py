@@ -162,6 +162,15 @@ def test_a_third_party_that_guesses_the_sid_finds_no_session() -> None:
     assert call.sessions.events() == []
 
 
+def test_a_session_with_one_room_is_unknown_to_another() -> None:
+    call = Call().initiate().drained()
+    element = jingles.write(Jingle("session-terminate", call.key.sid))
+    other = Jid.parse("other@rooms.localhost/mix")
+    call.sessions.receive_request(Stanza("iq", "set", call.key.peer, other, "x", (element,)), 0.0)
+    assert condition(call.sessions.stanzas_to_send()[0]) == "unknown-session"
+    assert call.key in call.sessions
+
+
 def test_after_terminate_the_session_is_unknown() -> None:
     call = Call().initiate().drained()
     reason = SubElement(Element("x"), f"{{{JINGLE}}}reason")
