@@ -30,6 +30,8 @@ log = logging.getLogger("trestle.media")
 _MAX_LATENESS = 0.100
 """A clock that is later than that does not catch up: the missed ticks are left out."""
 
+_COMPLAINT_INTERVAL = 10.0
+
 
 class Room:
     """Runs from the first leg or browser to the last."""
@@ -44,6 +46,8 @@ class Room:
         """In order of attaching; whether the seat was heard to receive them."""
         self._encoders: dict[tuple[ParticipantId, str], Encoder] = {}
         self._clock: asyncio.Task[None] | None = None
+        self._missed = 0
+        self._next_complaint = 0.0
 
     # --- who is in ---------------------------------------------------------------------------
 
@@ -127,12 +131,24 @@ class Room:
             late = loop.time() - (start + tick * TICK)
             if late > _MAX_LATENESS:
                 missed = int(late / TICK)
-                log.warning("%s the mixer was held up, %d ticks are left out", self.name, missed)
                 tick += missed
                 late -= missed * TICK
+                self._complain(missed, loop.time())
             await asyncio.sleep(max(0.0, -late))
             await self._mix(tick)
             await self._keep_house(loop.time())
+
+    def _complain(self, missed: int, now: float) -> None:
+        """On a machine that is too busy this happens several times a second: says so rarely."""
+        self._missed += missed
+        if now >= self._next_complaint:
+            self._next_complaint = now + _COMPLAINT_INTERVAL
+            log.warning(
+                "%s the mixer is held up, the machine is too busy: %d ms of sound left out",
+                self.name,
+                self._missed * TICK * 1000,
+            )
+            self._missed = 0
 
     async def _mix(self, tick: int) -> None:
         own = {leg.id: self._spoken(leg) for leg in tuple(self._legs.values())}
