@@ -213,7 +213,14 @@ async def test_a_client_without_candidates_is_found_by_its_own_checks() -> None:
         offer, _ = await eve.offer_and_candidates()
         answer = await plane.answer(ROOM, ParticipantId("xmpp-eve"), Offer(offer))
         plane.add_candidate(ParticipantId("xmpp-eve"), Candidate("0", ""))
-        plane.add_candidate(ParticipantId("xmpp-eve"), Candidate("0", "rubbish 1 udp"))
+        for line in (
+            "rubbish 1 udp",
+            "1 1 udp 1 127.0.0.1 99999 typ host",
+            "1 1 tcp 1 127.0.0.1 9 typ host tcptype active",
+            "1 1 udp 1 256.0.0.1 9 typ host",
+            "1 1 udp 1 phone.example 9 typ host",
+        ):
+            plane.add_candidate(ParticipantId("xmpp-eve"), Candidate("0", line))
         await eve.take(answer.sdp)
         await ana.hears(839)
 
