@@ -133,8 +133,8 @@ class WebRtcTransport:
         except (AssertionError, ValueError):
             log.debug("%s candidate dropped, it cannot be read: %.100s", self._owner, line)
             return
-        # aioice sends over UDP only, and with rtcp-mux there is one component. It believes any port,
-        # and one that is none would close our socket.
+        # aioice sends over UDP only, and with rtcp-mux there is one component. It believes
+        # any port, and one that is none would close our socket.
         if (
             candidate.protocol.lower() == "udp"
             and candidate.component == 1
