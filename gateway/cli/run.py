@@ -40,8 +40,8 @@ async def _serve(config: Config) -> None:
         sys.stdout.write(f"{text}\nStop with Ctrl-C.\n")
         sys.stdout.flush()
 
-    work = asyncio.create_task(serve(config, asked.wait(), announce))
     waiting = asyncio.create_task(asked.wait())
+    work = asyncio.create_task(serve(config, waiting, announce))
     await asyncio.wait({work, waiting}, return_when=asyncio.FIRST_COMPLETED)
     waiting.cancel()
     # A second signal ends the process at once.
