@@ -78,12 +78,12 @@ async def the_component_is_online(gateway: Gateway) -> None:
     client = ClientXMPP("alice@localhost/desk", "wonderland")
     client.register_plugin("xep_0030")
     client.enable_direct_tls = False
-    client.ca_certs = gateway.site.folder / "state" / "prosody" / "certs" / "localhost.crt"
+    client.ca_certs = gateway.site.folder / "state" / "prosody" / "certificate.pem"
     try:
         async with asyncio.timeout(10):
             client.connect("127.0.0.1", gateway.site.ports["xmpp.c2s_port"])
             await client.wait_until("session_start", 10)
-            info = await client["xep_0030"].get_info(jid=f"demo@{COMPONENT}")
+            info = await client.plugin["xep_0030"].get_info(jid=f"demo@{COMPONENT}")
     finally:
         await client.disconnect()
     assert "urn:xmpp:jingle:1" in info["disco_info"]["features"]

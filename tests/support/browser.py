@@ -58,6 +58,9 @@ class Picture:
 class Browser:
     """One Chromium with one private profile per page, like people at computers of their own."""
 
+    def __init__(self) -> None:
+        self._console: list[str] = []
+
     async def __aenter__(self) -> Self:
         self._playwright = await async_playwright().start()
         try:
@@ -77,6 +80,8 @@ class Browser:
     ) -> None:
         await self._chromium.close()
         await self._playwright.stop()
+        # pytest shows it only where a test failed.
+        print("--- what the pages' consoles said ---", *self._console, sep="\n")  # noqa: T201
 
     async def page(self, hz: int, colour: str = "red") -> Page:
         """An empty page that has its own microphone and camera."""
@@ -85,7 +90,11 @@ class Browser:
         await context.add_init_script(f"globalThis.testDevices = {json.dumps(devices)}")
         for script in sorted(SCRIPTS.glob("*.js")):
             await context.add_init_script(path=script)
-        return await context.new_page()
+        page = await context.new_page()
+        say = self._console.append
+        page.on("console", lambda message: say(f"{hz} Hz: {message.type}: {message.text}"))
+        page.on("pageerror", lambda error: say(f"{hz} Hz: uncaught: {error}"))
+        return page
 
 
 class Listener:
@@ -95,9 +104,6 @@ class Listener:
         self.page = page
         self.own = ""
         """The page's own participant id, whose tile is no news."""
-        self.console: list[str] = []
-        page.on("console", lambda message: self.console.append(message.text))
-        page.on("pageerror", lambda error: self.console.append(f"uncaught: {error}"))
 
     async def sounds(self) -> dict[str, Samples]:
         """The next 0.7 s of what is heard of each participant."""

@@ -60,7 +60,8 @@ class Person(Listener):
         await person.page.get_by_label("Your name").fill(name)
         await person.page.get_by_role("button", name="Join").click()
         await person.until_state("joined")
-        person.own = next(e.id for e in await person.roster() if e.name.endswith(_OWN))
+        row = person.page.locator("#roster [data-participant]").filter(has_text=_OWN)
+        person.own = await row.get_attribute("data-participant") or ""
         return person
 
     async def until_state(self, state: str, within: int = JOINING) -> None:
@@ -91,7 +92,9 @@ class Person(Listener):
         return packets
 
     async def close_tab(self) -> None:
+        """Without a word of farewell; then the profile goes, with its idle HTTP connections."""
         await self.page.close()
+        await self.page.context.close()
 
 
 async def until_all_hear(guests: Sequence[Guest], within: float = 10.0) -> None:

@@ -61,9 +61,9 @@ class Process:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if error is not None:
-            print(f"--- what {self.name} printed ---", self.text, sep="\n")  # noqa: T201
         await self.end()
+        # pytest shows it only where a test failed.
+        print(f"--- what {self.name} printed ---", self.text, sep="\n")  # noqa: T201
 
     @property
     def pid(self) -> int:
