@@ -99,9 +99,9 @@ class Component:
         text = _text(stanzas.write(stanza))
         who = self._owner.who(stanza.to)
         if not self._online:
-            _log.debug("%s not sent, no stream: %s", who, text)
+            _log.debug("%s not sent, no stream: %s", who, _one_line(text))
             return
-        _log.debug("%s > %s", who, text)
+        _log.debug("%s > %s", who, _one_line(text))
         self._stream.send_raw(text)
 
     # --- stanzas ----------------------------------------------------------------------------
@@ -117,7 +117,7 @@ class Component:
             _log.info("a stanza was dropped: %s", refused.text)
             return None
         if _log.isEnabledFor(logging.DEBUG):
-            _log.debug("%s < %s", self._owner.who(stanza.sender), _text(element))
+            _log.debug("%s < %s", self._owner.who(stanza.sender), _one_line(_text(element)))
         self._owner.on_stanza(stanza)
         return None
 
@@ -196,3 +196,8 @@ class Component:
 def _text(element: Element) -> str:
     """With default namespaces instead of prefixes, as everybody else in XMPP writes."""
     return tostring(element, xmlns=COMPONENT)
+
+
+def _one_line(text: str) -> str:
+    """So that nobody's stanza can write lines of its own into the log."""
+    return " ".join(text.splitlines())

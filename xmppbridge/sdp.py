@@ -118,7 +118,7 @@ def _check(jingle: Jingle) -> None:
             raise Unsupported("unsupported-transports", "audio is taken over ICE-UDP only")
         if not content.transport.fingerprints:
             # XEP-0167, section 7: never fall back to plain RTP or SDES.
-            text = "this conference takes encrypted audio only (DTLS-SRTP); your client offers none"
+            text = "the offer has no DTLS fingerprint: this conference takes encrypted audio only"
             raise Refused(Reason.SECURITY, text)
         if any(
             one.setup not in ("actpass", "active", "passive")
