@@ -31,6 +31,10 @@ log = logging.getLogger("trestle.media")
 CONNECT_TIMEOUT = 15.0
 """Seconds for ICE and DTLS together, trickled candidates included."""
 
+FAREWELL_TIMEOUT = 2.0
+"""Seconds after the peer closed DTLS in which its signalling should say goodbye: browsers close
+their connection first, and a hang-up shall not be taken for a broken path."""
+
 
 class _IceTransport(RTCIceTransport):
     """Reads over empty datagrams, which would end the reader of aiortc's DTLS transport."""
@@ -190,6 +194,10 @@ class WebRtcTransport:
         log.debug("%s connected", self._owner)
         if self._is_alive():
             await ended.wait()
+        if self._dtls.state == "closed":
+            # Whoever hears the goodbye meanwhile calls `close`, and that ends this wait.
+            await asyncio.sleep(FAREWELL_TIMEOUT)
+            return "the peer closed its connection without a goodbye"
         return "the peer's connection is gone"
 
     async def _connect(self, remote: RemoteTransport) -> bool:
