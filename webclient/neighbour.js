@@ -14,6 +14,8 @@ import { assign, sameTrack } from "./relay.js";
 
 /** For 640x360; a relay sends each child as much as the source sent it. */
 const MAX_VIDEO_BITRATE = 800_000;
+/** Candidates of one's own machine take milliseconds; see `#gathers`. */
+const GATHERING_TIMEOUT_MS = 1_000;
 /** After this long without a connection the person is told. */
 const TROUBLE_AFTER_MS = 10_000;
 
@@ -53,9 +55,16 @@ export class Neighbour {
   #streams = new Map();
   #announced = "{}";
   #makingOffer = false;
-  #settingAnswer = false;
   #ignoringOffer = false;
   #restarted = false;
+  /** Signals are taken one after the other, as they came. */
+  #inbox = Promise.resolve();
+  /**
+   * COMPAT: Chromium 156: an offer taken back before its first candidate came leaves a connection
+   * that never gathers again, not even after an ICE restart. So a crossing offer waits for this.
+   * @type {Promise<unknown>}
+   */
+  #gathers;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #troubleTimer;
 
@@ -75,6 +84,9 @@ export class Neighbour {
     this.#pc = new RTCPeerConnection({ iceServers, bundlePolicy: "max-bundle" });
     this.#pc.onnegotiationneeded = () => this.#guard("offer", () => this.#offer());
     this.#pc.onicecandidate = ({ candidate }) => this.#sendCandidate(candidate);
+    this.#gathers = new Promise((resolve) => {
+      this.#pc.addEventListener("icecandidate", resolve, { once: true });
+    });
     this.#pc.onsignalingstatechange = () => this.#announce();
     this.#pc.onconnectionstatechange = () => this.#connectionChanged();
     this.#watchForTrouble();
@@ -144,16 +156,22 @@ export class Neighbour {
    *
    * @param {SignalBody} body
    */
-  async receive(body) {
+  receive(body) {
     // A late answer to a connection that was given up.
     if (body.connection !== this.#connection) return;
-    await this.#guard("signal", async () => {
-      if (body.description && !this.#takes(body.description.type)) return;
-      if (body.tracks) this.#theirs = body.tracks;
-      if (body.description) await this.#setRemote(body.description);
-      if (body.candidate !== undefined) await this.#addCandidate(body.candidate);
-      this.#refresh();
-    });
+    this.#inbox = this.#inbox.then(() => this.#guard("signal", () => this.#take(body)));
+  }
+
+  /** @param {SignalBody} body */
+  async #take({ description, tracks, candidate }) {
+    if (description && !this.#takes(description.type)) return;
+    if (description && this.#crosses(description.type)) {
+      await Promise.race([this.#gathers, sleep(GATHERING_TIMEOUT_MS)]);
+    }
+    if (tracks) this.#theirs = tracks;
+    if (description) await this.#setRemote(description);
+    if (candidate !== undefined) await this.#addCandidate(candidate);
+    this.#refresh();
   }
 
   close() {
@@ -185,20 +203,19 @@ export class Neighbour {
    * @param {"offer" | "answer"} type
    */
   #takes(type) {
-    const ready =
-      !this.#makingOffer && (this.#pc.signalingState === "stable" || this.#settingAnswer);
-    this.#ignoringOffer = type === "offer" && !ready && !this.#polite;
+    this.#ignoringOffer = this.#crosses(type) && !this.#polite;
     return !this.#ignoringOffer;
+  }
+
+  /** @param {"offer" | "answer"} type */
+  #crosses(type) {
+    const ready = !this.#makingOffer && this.#pc.signalingState === "stable";
+    return type === "offer" && !ready;
   }
 
   /** @param {RTCSessionDescriptionInit} description */
   async #setRemote(description) {
-    this.#settingAnswer = description.type === "answer";
-    try {
-      await this.#pc.setRemoteDescription(description);
-    } finally {
-      this.#settingAnswer = false;
-    }
+    await this.#pc.setRemoteDescription(description);
     if (description.type !== "offer") return;
     await this.#pc.setLocalDescription();
     this.#describe();
@@ -347,6 +364,9 @@ export class Neighbour {
     }
   }
 }
+
+/** @param {number} ms */
+const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /**
  * VP8 first: relays may pass on what they cannot choose. The list is put in another order, never

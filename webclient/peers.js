@@ -89,7 +89,7 @@ export class Peers {
       console.debug(`${from}: a signal from nobody we are connected with`);
       return;
     }
-    void (known ?? this.#open(from)).receive(body);
+    (known ?? this.#open(from)).receive(body);
   }
 
   /** The seat did not take our offer: the connection cannot go on from there. */
