@@ -3,8 +3,9 @@
 import asyncio
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -20,6 +21,9 @@ RATE = 48_000
 
 WINDOW = 0.7
 """Seconds of sound that one look at it holds; page/listening.js."""
+
+LOOKS = (0.0, 0.2, 0.5)
+"""Seconds between looks at a picture: uneven, so that no movement falls in step with them."""
 
 ARGUMENTS = [
     "--no-sandbox",  # Chromium refuses to run as root with it, and CI is often root
@@ -123,10 +127,11 @@ class Listener:
 
     async def sees(self) -> dict[str, Picture]:
         """The pictures of the others, watched for a moment."""
-        before = await self.page.evaluate("own => listening.seen(own)", self.own)
-        await asyncio.sleep(WINDOW)
-        after = await self.page.evaluate("own => listening.seen(own)", self.own)
-        return {who: _compare(before[who], after[who]) for who in after if who in before}
+        looks = []
+        for pause in LOOKS:
+            await asyncio.sleep(pause)
+            looks.append(await self.page.evaluate("own => listening.seen(own)", self.own))
+        return {who: _watch([look[who] for look in looks if who in look]) for who in looks[-1]}
 
 
 def _mix(parts: list[str]) -> Samples:
@@ -135,9 +140,10 @@ def _mix(parts: list[str]) -> Samples:
     return mixed
 
 
-def _compare(before: Mapping[str, Any], after: Mapping[str, Any]) -> Picture:
-    old, new = (np.array(look["pixels"]).reshape(-1, 4)[:, :3] for look in (before, after))
-    middle = np.median(new, axis=0)
+def _watch(looks: Sequence[Mapping[str, Any]]) -> Picture:
+    frames = looks[-1]["frames"] - looks[0]["frames"]
+    pixels = [np.array(look["pixels"]).reshape(-1, 4)[:, :3] for look in looks]
+    middle = np.median(pixels[-1], axis=0)
     nearest = min(COLOURS, key=lambda name: float(np.abs(middle - RGB[name]).sum()))
-    moves = bool(np.abs(new - old).max() > 60)
-    return Picture(after["frames"] - before["frames"], moves, nearest)
+    moves = any(np.abs(after - before).max() > 60 for before, after in pairwise(pixels))
+    return Picture(frames, moves, nearest)

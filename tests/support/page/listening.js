@@ -5,7 +5,8 @@ globalThis.listening = (() => {
   const WINDOW = 32768, RATE = 48000;
   /** A few pixels are enough to see a colour and a movement. */
   const WIDTH = 32, HEIGHT = 18;
-  const taps = new Map();
+  /** By track itself: its id names what a relay once received, and two tracks can share it. */
+  const taps = new WeakMap();
   let context;
 
   function elements(own) {
@@ -29,11 +30,11 @@ globalThis.listening = (() => {
     await context.resume();
     for (const { element } of elements(own)) {
       const track = audible(element);
-      if (track === undefined || taps.has(track.id)) continue;
+      if (track === undefined || taps.has(track)) continue;
       const source = context.createMediaStreamSource(new MediaStream([track]));
       const analyser = new AnalyserNode(context, { fftSize: WINDOW });
       source.connect(analyser);
-      taps.set(track.id, { source, analyser });
+      taps.set(track, { source, analyser });
     }
   }
 
@@ -41,7 +42,8 @@ globalThis.listening = (() => {
   function heard(own) {
     const sounds = {};
     for (const { participant, element } of elements(own)) {
-      const tapped = taps.get(audible(element)?.id);
+      const track = audible(element);
+      const tapped = track && taps.get(track);
       if (tapped === undefined) continue;
       const samples = new Float32Array(WINDOW);
       tapped.analyser.getFloatTimeDomainData(samples);
