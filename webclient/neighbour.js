@@ -223,12 +223,11 @@ export class Neighbour {
 
   /** @param {RTCIceCandidateInit | null} candidate */
   async #addCandidate(candidate) {
-    // Asked now: the next description may come before this fails.
-    const ofIgnoredOffer = this.#ignoringOffer;
     try {
       await this.#pc.addIceCandidate(candidate);
     } catch (error) {
-      if (!ofIgnoredOffer) throw error;
+      // It belongs to the offer that was let pass.
+      if (!this.#ignoringOffer) throw error;
     }
   }
 
