@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from aiohttp import WSMsgType, web
@@ -40,7 +40,7 @@ class Hum(AudioStreamTrack):
     """A phone's sound."""
 
     async def recv(self) -> AudioFrame:
-        silence = await super().recv()
+        silence = cast("AudioFrame", await super().recv())
         at = np.arange(silence.samples) + (silence.pts or 0)
         wave = 0.1 * np.sin(2 * np.pi * PHONE_HZ / silence.sample_rate * at)
         samples = (wave * 32767).astype(np.int16).reshape(1, -1)
