@@ -185,7 +185,10 @@ class Session:
             if frame.type in (WSMsgType.TEXT, WSMsgType.BINARY):
                 self._receive(frame)
             else:
-                self._leave(*self._why_it_closed(frame))
+                reason, text = self._why_it_closed(frame)
+                if self._state is _State.WAITING and reason is Reason.BAD_REQUEST:
+                    _log.info("%s is put out: it %s", self.id, text)
+                self._leave(reason, text)
                 break
 
     def _why_it_closed(self, frame: WSMessage) -> tuple[Reason, str]:
