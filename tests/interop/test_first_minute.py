@@ -9,7 +9,7 @@ from pathlib import Path
 
 import aiohttp
 import pytest
-from slixmpp import ClientXMPP
+from slixmpp import JID, ClientXMPP
 
 from support.gateway import Gateway
 from support.processes import Process
@@ -83,7 +83,7 @@ async def the_component_is_online(gateway: Gateway) -> None:
         async with asyncio.timeout(10):
             client.connect("127.0.0.1", gateway.site.ports["xmpp.c2s_port"])
             await client.wait_until("session_start", 10)
-            info = await client.plugin["xep_0030"].get_info(jid=f"demo@{COMPONENT}")
+            info = await client.plugin["xep_0030"].get_info(jid=JID(f"demo@{COMPONENT}"))
     finally:
         await client.disconnect()
     assert "urn:xmpp:jingle:1" in info["disco_info"]["features"]

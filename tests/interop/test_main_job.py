@@ -7,6 +7,7 @@ a colour of its own, so that what arrives tells whose it is.
 
 import asyncio
 import os
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -127,6 +128,7 @@ async def test_four_of_three_kinds_hear_each_other_and_leave_nothing_behind(
 
     await ana.close_tab()
     await gateway.settles(nobody)
+    await the_log_tells_who_came_and_why_they_left(gateway)
 
 
 async def test_five_browsers_relay_for_each_other_and_for_a_phone_and_an_xmpp_client(
@@ -160,6 +162,14 @@ async def test_five_browsers_relay_for_each_other_and_for_a_phone_and_an_xmpp_cl
     for person in people:
         await person.close_tab()
     await gateway.settles(nobody)
+
+
+async def the_log_tells_who_came_and_why_they_left(gateway: Gateway) -> None:
+    for kind, left in (("web", 2), ("sip", 1), ("xmpp", 1)):
+        joined = [line for line in gateway.log if f" joined {ROOM} by {kind} as " in line]
+        normal = re.compile(rf" INFO .* {kind}-\w+ left {ROOM} after \d+ s: normal ")
+        assert len(joined) == left, joined
+        assert len([line for line in gateway.log if normal.search(line)]) == left, kind
 
 
 async def every_tile_holds_its_own(people: list[Person], phone: Phone, alice: XmppClient) -> None:

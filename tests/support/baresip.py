@@ -120,7 +120,7 @@ class Phone:
                 return event
         except TimeoutError:
             raise AssertionError(
-                f"no {kind} within {within} s, only {seen}\n{self._process.text}"
+                f"no {kind} within {within} s, only {seen}\n{self._process.tail}"
             ) from None
 
     async def dial(self, uri: str) -> None:

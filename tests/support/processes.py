@@ -73,6 +73,10 @@ class Process:
     def text(self) -> str:
         return "\n".join(self.output)
 
+    @property
+    def tail(self) -> str:
+        return "\n".join(self.output[-20:])
+
     async def _read(self) -> None:
         assert self._process.stdout is not None
         async for line in self._process.stdout:
@@ -93,12 +97,12 @@ class Process:
                         if re.search(pattern, line):
                             return line
                     if self._reader.done():
-                        raise AssertionError(f"{self.name} ended before {pattern!r}:\n{self.text}")
+                        raise AssertionError(f"{self.name} ended before {pattern!r}:\n{self.tail}")
                     since = len(self.output)
                     await self._grown.wait()
         except TimeoutError:
             raise AssertionError(
-                f"{self.name} did not print {pattern!r} within {within} s:\n{self.text}"
+                f"{self.name} did not print {pattern!r} within {within} s:\n{self.tail}"
             ) from None
 
     async def exit_code(self, within: float = 10.0) -> int:

@@ -70,19 +70,25 @@ class SipSocket(asyncio.DatagramProtocol):
     def send(self, data: bytes) -> None:
         self._udp.sendto(data, self._server)
 
-    def request(
-        self, method: str, uri: str, *, to: str = "", number: int = 1, body: str = ""
-    ) -> None:
+    def request(self, method: str, uri: str, *, to: str = "", body: str = "") -> None:
         """Sends a request of this socket's only call; `to` is the To header within a dialog."""
+        self._via_branch = f"z9hG4bK{secrets.token_hex(6)}"
+        self._send_request(method, uri, to or f"<{uri}>", body)
+
+    def acknowledge(self, uri: str, refusal: Response) -> None:
+        """An ACK to a refusal belongs to the INVITE's transaction; RFC 3261, section 17.1.1.3."""
+        self._send_request("ACK", uri, refusal.header("To"), "")
+
+    def _send_request(self, method: str, uri: str, to: str, body: str) -> None:
         content = "Content-Type: application/sdp\r\n" if body else ""
         self.send(
             (
                 f"{method} {uri} SIP/2.0\r\n"
-                f"Via: SIP/2.0/UDP 127.0.0.1:{self.port};branch=z9hG4bK{secrets.token_hex(6)}\r\n"
+                f"Via: SIP/2.0/UDP 127.0.0.1:{self.port};branch={self._via_branch}\r\n"
                 f"From: <sip:tester@127.0.0.1>;tag={self.tag}\r\n"
-                f"To: {to or f'<{uri}>'}\r\n"
+                f"To: {to}\r\n"
                 f"Call-ID: {self.call_id}\r\n"
-                f"CSeq: {number} {method}\r\n"
+                f"CSeq: 1 {method}\r\n"
                 f"Contact: <sip:tester@127.0.0.1:{self.port}>\r\n"
                 "Max-Forwards: 70\r\n"
                 f"{content}"
