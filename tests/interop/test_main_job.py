@@ -56,13 +56,9 @@ class Party:
 
     async def person(self, name: str) -> Person:
         number = len(self.people)
-        person = await Person.join(
-            self._browser,
-            self._gateway.site.page_url(ROOM),
-            name,
-            BROWSERS_HZ[number],
-            COLOURS[number],
-        )
+        hz, colour = BROWSERS_HZ[number], list(COLOURS)[number]
+        url = self._gateway.site.page_url(ROOM)
+        person = await Person.join(self._browser, url, name, hz, colour)
         self.people.append(person)
         return person
 

@@ -90,7 +90,7 @@ LOOP = """async () => {
 
 async def test_a_browser_hears_and_sees_another_microphone_and_camera() -> None:
     async with Browser() as browser:
-        page = await browser.page(TONES[2], "magenta")
+        page = await browser.page(TONES[2], "orchid")
         await page.route("http://localhost/", lambda route: route.fulfill(body="<!doctype html>"))
         await page.goto("http://localhost/")
         await page.evaluate(LOOP)
@@ -99,7 +99,7 @@ async def test_a_browser_hears_and_sees_another_microphone_and_camera() -> None:
         assert not Expected(TONES[3], (TONES[2],)).missing(await listener.hears())
         assert list(await listener.hears_each()) == ["far"]
         picture = (await listener.sees())["far"]
-        assert (picture.colour, picture.moves) == ("magenta", True)
+        assert (picture.colour, picture.moves) == ("orchid", True)
         assert picture.frames > 3
         assert await page.evaluate("connections.open()") == 2
         assert await page.evaluate("connections.relayed()") == {"audio": 0, "video": 0}

@@ -37,15 +37,15 @@ ARGUMENTS = [
 
 SCRIPTS = Path(__file__).parent / "page"
 
-COLOURS = ("red", "lime", "blue", "yellow", "magenta", "cyan")
-RGB: Mapping[str, tuple[int, int, int]] = {
-    "red": (255, 0, 0),
-    "lime": (0, 255, 0),
-    "blue": (0, 0, 255),
-    "yellow": (255, 255, 0),
-    "magenta": (255, 0, 255),
-    "cyan": (0, 255, 255),
+COLOURS: Mapping[str, tuple[int, int, int]] = {
+    "lightsalmon": (255, 160, 122),
+    "mediumseagreen": (60, 179, 113),
+    "cornflowerblue": (100, 149, 237),
+    "khaki": (240, 230, 140),
+    "orchid": (218, 112, 214),
+    "darkturquoise": (0, 206, 209),
 }
+"""What people's walls are painted in; far enough apart to be told after any video codec."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ class Browser:
         # pytest shows it only where a test failed.
         print("--- what the pages' consoles said ---", *self._console, sep="\n")  # noqa: T201
 
-    async def page(self, hz: int, colour: str = "red") -> Page:
+    async def page(self, hz: int, colour: str = "khaki") -> Page:
         """An empty page that has its own microphone and camera."""
         context = await self._chromium.new_context(viewport={"width": 1280, "height": 800})
         devices = {"hz": hz, "colour": colour}
@@ -144,6 +144,6 @@ def _watch(looks: Sequence[Mapping[str, Any]]) -> Picture:
     frames = looks[-1]["frames"] - looks[0]["frames"]
     pixels = [np.array(look["pixels"]).reshape(-1, 4)[:, :3] for look in looks]
     middle = np.median(pixels[-1], axis=0)
-    nearest = min(COLOURS, key=lambda name: float(np.abs(middle - RGB[name]).sum()))
+    nearest = min(COLOURS, key=lambda name: float(np.abs(middle - COLOURS[name]).sum()))
     moves = any(np.abs(after - before).max() > 60 for before, after in pairwise(pixels))
     return Picture(frames, moves, nearest)

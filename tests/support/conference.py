@@ -51,7 +51,7 @@ class Person(Listener):
 
     @classmethod
     async def join(
-        cls, browser: Browser, url: str, name: str, hz: int, colour: str = "red"
+        cls, browser: Browser, url: str, name: str, hz: int, colour: str = "khaki"
     ) -> "Person":
         """Opens the link, types a name, clicks; returns when the page is in the conference."""
         person = cls(await browser.page(hz, colour), name, hz, colour)
