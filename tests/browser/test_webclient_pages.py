@@ -14,7 +14,7 @@ pytestmark = pytest.mark.timeout(60)
 
 NAMES = ("Ana Lopes", "Ben", "Chloé", "Dmitri")
 HZ = (401, 491, 593, 709)
-COLOURS = ("red", "lime", "blue", "yellow")
+COLOURS = ("lightsalmon", "mediumseagreen", "cornflowerblue", "khaki")
 
 
 @pytest.fixture
