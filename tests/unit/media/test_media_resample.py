@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from gateway.media.resample import FACTOR, Downsampler, Upsampler
 from support.tones import level
@@ -41,10 +42,16 @@ def test_blocks_join_without_a_seam() -> None:
     low, high = tone(440, 8000), tone(440, 48_000)
     whole, parts = Upsampler(), Upsampler()
     cut = [parts.convert(low[i : i + 80]) for i in range(0, len(low), 80)]
-    assert np.array_equal(whole.convert(low), np.concatenate(cut))
+    assert furthest_apart(whole.convert(low), np.concatenate(cut)) <= 1
     whole_down, parts_down = Downsampler(), Downsampler()
     cut = [parts_down.convert(high[i : i + 960]) for i in range(0, len(high), 960)]
-    assert np.array_equal(whole_down.convert(high), np.concatenate(cut))
+    assert furthest_apart(whole_down.convert(high), np.concatenate(cut)) <= 1
+
+
+def furthest_apart(one: NDArray[np.int16], other: NDArray[np.int16]) -> int:
+    """Not always 0: in which order a BLAS adds up depends on the block's size and the machine."""
+    assert len(one) == len(other)
+    return int(np.abs(one.astype(int) - other.astype(int)).max())
 
 
 def test_a_full_scale_square_wave_does_not_wrap() -> None:
