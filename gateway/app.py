@@ -114,11 +114,12 @@ class Gateway:
         ]
         if self.web.tls_port is not None:
             lines.append(
-                f"           https://{here}:{self.web.tls_port}/{DEMO_ROOM} from other machines"
+                f"           https://{_reached(self._config.web.listen, here)}"
+                f":{self.web.tls_port}/{DEMO_ROOM} from other machines"
                 + ("" if self._config.web.certificate else " (accept the generated certificate)")
             )
         if self.sip is not None:
-            host = self._config.sip.host or here
+            host = self._config.sip.host or _reached(self._config.sip.listen, here)
             port = "" if self.sip.port == 5060 else f":{self.sip.port}"
             lines.append(f"  Phone    sip:{DEMO_ROOM}@{host}{port}")
         if self.xmpp is not None:
@@ -190,6 +191,13 @@ def _xmpp(config: Config, prosody: EmbeddedProsody | None) -> XmppBridge:
         host=xmpp.server.host,
         port=xmpp.server.port,
     )
+
+
+def _reached(listen: str, here: str) -> str:
+    """What to call when a socket listens on `listen`."""
+    if listen in ("0.0.0.0", "::"):
+        return here
+    return f"[{listen}]" if ":" in listen else listen
 
 
 def _own_address() -> str:

@@ -175,8 +175,9 @@ class Candidate:
 class Focus(Protocol):
     """The conference server for legs whose media ends at the gateway; RFC 4353, section 3.
 
-    A leg joins once, by `join` (the peer offered) or by `invite` and then `accept` (we offered),
-    and leaves once: either the bridge calls `leave`, or the focus calls `Leg.hang_up`, never both.
+    A leg comes in once, by `join` and then `confirm` (the peer offered) or by `invite` and then
+    `accept` (we offered), and leaves once: either the bridge calls `leave`, or the focus calls
+    `Leg.hang_up`, never both.
     """
 
     def route(self, to: Address, caller: Address) -> RoomName:
@@ -184,9 +185,17 @@ class Focus(Protocol):
         ...
 
     async def join(self, room: RoomName, leg: Leg, offer: Offer) -> Answer:
-        """Opens the leg's media and puts it into the roster.
+        """Opens the leg's media; `confirm` brings it into the conference, or `leave` ends it.
 
         Raises `Refused` (media, security, busy, bad-request), and then nothing is left behind.
+        """
+        ...
+
+    def confirm(self, leg: ParticipantId) -> None:
+        """The peer took our answer (SIP's ACK): the leg is in the roster, and media may flow.
+
+        Not before: whoever claims a false address never confirms, and gets no stream sent there.
+        A leg that has left is ignored; a conference that is full by now hangs it up.
         """
         ...
 
@@ -279,8 +288,8 @@ MediaEvent = DigitPressed | LegFailed | SeatReceiving
 class MediaPlane(Protocol):
     """Ends and mixes the legacy legs' media and holds each room's seat in the forest.
 
-    Knows legs, rooms and edges; knows nothing of SIP, Jingle or web sockets. A leg is a source
-    for its room from `answer` (or `accept`) to `close`.
+    Knows legs, rooms and edges; knows nothing of SIP, Jingle or web sockets. A leg hears its room
+    and is a source for it from `confirm` to `close`.
     """
 
     async def start(self, on_event: Callable[[MediaEvent], None]) -> None: ...
@@ -297,6 +306,10 @@ class MediaPlane(Protocol):
 
     async def accept(self, leg: ParticipantId, answer: Answer) -> None:
         """The answer to `offer`. Raises `Refused`."""
+        ...
+
+    def confirm(self, leg: ParticipantId) -> None:
+        """The peer is there, by its own word: from now on media is sent to it."""
         ...
 
     def add_candidate(self, leg: ParticipantId, candidate: Candidate) -> None: ...

@@ -10,7 +10,7 @@ from typing import assert_never
 from gateway.drive import Driver
 from gateway.errors import Reason, Refused
 from gateway.ports import Focus, ParticipantId
-from sipbridge.call import Answered, Ended, Offered, Reoffered
+from sipbridge.call import Answered, Confirmed, Ended, Offered, Reoffered
 from sipbridge.flow import Flow, Packet
 from sipbridge.framing import Unframeable
 from sipbridge.leg import SipLeg, called_by, caller_of
@@ -124,7 +124,7 @@ class _Open:
         match event:
             case Offered():
                 self._open_leg(event)
-            case Reoffered() | Answered() | Ended():
+            case Reoffered() | Answered() | Confirmed() | Ended():
                 if leg := self._legs.get(event.call):
                     leg.deliver(event)
             case Queried():

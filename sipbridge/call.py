@@ -54,6 +54,13 @@ class Answered:
 
 
 @dataclass(frozen=True, slots=True)
+class Confirmed:
+    """The ACK of our first answer: the caller is where it says (s. 13.3.1.4)."""
+
+    call: ParticipantId
+
+
+@dataclass(frozen=True, slots=True)
 class Ended:
     """The peer ended the call, or it cannot go on. Not told after `hang_up` and `refuse`."""
 
@@ -62,7 +69,7 @@ class Ended:
     text: str
 
 
-CallEvent = Offered | Reoffered | Answered | Ended
+CallEvent = Offered | Reoffered | Answered | Confirmed | Ended
 
 
 class CallState(Enum):
@@ -216,6 +223,8 @@ class Call:
             self.state = CallState.CONFIRMED
         first, self._had_session = not self._had_session, True
         if not self._we_offered:
+            if first:
+                self._events.append(Confirmed(self.id))
             return
         sdp = session_description(ack)
         if sdp is not None:

@@ -7,7 +7,7 @@ from typing import Protocol, assert_never
 from gateway.address import Address
 from gateway.errors import Reason, Refused
 from gateway.ports import Answer, Focus, Kind, LegEvent, Offer, ParticipantId
-from sipbridge.call import Answered, Ended, Offered, Reoffered
+from sipbridge.call import Answered, Confirmed, Ended, Offered, Reoffered
 from sipbridge.headers import NameAddr, SipUri
 from sipbridge.message import Request
 from sipbridge.status import Refusal, refusal
@@ -19,7 +19,7 @@ FOCUS_LIMIT_S = 20.0
 
 MAX_NAME = 64
 
-_Input = Reoffered | Answered | Ended | None
+_Input = Reoffered | Answered | Confirmed | Ended | None
 
 
 class Line(Protocol):
@@ -60,7 +60,7 @@ class SipLeg:
 
     # --- its life ----------------------------------------------------------------------------
 
-    def deliver(self, event: Reoffered | Answered | Ended) -> None:
+    def deliver(self, event: Reoffered | Answered | Confirmed | Ended) -> None:
         self._inbox.put_nowait(event)
 
     async def run(self) -> None:
@@ -73,6 +73,8 @@ class SipLeg:
                     await self._renegotiate(event)
                 case Answered():
                     await (self._accept if event.first else self._follow)(event.sdp)
+                case Confirmed():
+                    self._focus.confirm(self.id)
                 case Ended(_, reason, text):
                     _log.info("%s has ended the call: %s, %s", self.id, reason, text)
                     self.leave(reason, text)

@@ -5,6 +5,11 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from hypothesis import settings
+
+# How long one example takes says more about the machine than about us; pytest-timeout has the end.
+settings.register_profile("trestle", deadline=None)
+settings.load_profile("trestle")
 
 
 @pytest.fixture(autouse=True)

@@ -243,6 +243,8 @@ class XmppBridge:
             description = SessionDescription.parse(answer.sdp)
             self._sessions.accept(leg.key, description, self._loop.time())
             self._drain()
+            # No need to wait for its acknowledgement: ICE sends nothing to who does not answer.
+            self._focus.confirm(leg.id)
         except Refused as refused:
             self._refuse(leg, refused)
         except TimeoutError:

@@ -111,7 +111,7 @@ class Rooms:
         self._rooms: dict[RoomName, _Room] = {}
         self._seated: dict[ParticipantId, _Seated] = {}
         self._opening: dict[ParticipantId, tuple[RoomName, Leg]] = {}
-        """Legs whose media is being negotiated, before they are in a roster."""
+        """Legs whose media is being negotiated; they are in no roster yet."""
 
     # --- ports.Focus ------------------------------------------------------------------------
 
@@ -129,8 +129,21 @@ class Rooms:
         except BaseException:
             self._abandon(leg.id)
             raise
-        self._enter(self._opened(leg.id), leg, native=False, publishes=_AUDIO)
+        self._check_still_opening(leg.id)
         return answer
+
+    def confirm(self, leg: ParticipantId) -> None:
+        opening = self._opening.pop(leg, None)
+        if opening is None:
+            return
+        room, attachment = opening
+        try:
+            self._enter(room, attachment, native=False, publishes=_AUDIO)
+        except Refused as refused:
+            _log.info("%s cannot join: %s", leg, refused.text)
+            attachment.hang_up(refused.reason, refused.text)
+            return
+        self._plane.confirm(leg)
 
     async def invite(self, room: RoomName, leg: Leg) -> Offer:
         self._open(room, leg)
@@ -143,13 +156,13 @@ class Rooms:
     async def accept(self, leg: ParticipantId, answer: Answer) -> None:
         if leg not in self._opening:
             raise Refused(Reason.CANCELLED, "the caller has gone")
-        _, attachment = self._opening[leg]
         try:
             await self._plane.accept(leg, answer)
         except BaseException:
             self._abandon(leg)
             raise
-        self._enter(self._opened(leg), attachment, native=False, publishes=_AUDIO)
+        self._check_still_opening(leg)
+        self.confirm(leg)
 
     async def renegotiate(self, leg: ParticipantId, offer: Offer) -> Answer:
         seated = self._seated.get(leg)
@@ -294,13 +307,11 @@ class Rooms:
             return self._opening[leg][1]
         return self._seated[leg].leg if leg in self._seated else None
 
-    def _opened(self, leg: ParticipantId) -> RoomName:
+    def _check_still_opening(self, leg: ParticipantId) -> None:
         """Raises `Refused` if the leg has left while its media was being negotiated."""
-        opening = self._opening.pop(leg, None)
-        if opening is None:
+        if leg not in self._opening:
             self._plane.close(leg)
             raise Refused(Reason.CANCELLED, "the caller has gone")
-        return opening[0]
 
     def _abandon(self, leg: ParticipantId) -> None:
         self._opening.pop(leg, None)

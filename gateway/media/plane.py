@@ -98,7 +98,7 @@ class InlinePlane:
         try:
             opened = await self._open(room, leg, choice)
             answer = await _answer(opened, description, choice)
-            self._admit(leg, opened)
+            self._check_open(leg, opened)
         except BaseException:
             self.close(leg)
             raise
@@ -117,7 +117,11 @@ class InlinePlane:
         if known is None or not isinstance(known.leg, RtpLeg):
             raise Refused(Reason.BAD_REQUEST, "an answer to an offer that was not made")
         known.leg.accept(SessionDescription.parse(answer.sdp))
-        self._admit(leg, known.leg)
+
+    def confirm(self, leg: ParticipantId) -> None:
+        known = self._legs.get(leg)
+        if known is not None:
+            self._room(known.room).add_leg(known.leg)
 
     def add_candidate(self, leg: ParticipantId, candidate: Candidate) -> None:
         known = self._legs.get(leg)
@@ -213,12 +217,11 @@ class InlinePlane:
         await opened.open(self._ports.bind(family_of(address)))
         return opened
 
-    def _admit(self, leg: ParticipantId, opened: RtpLeg | WebRtcLeg) -> None:
-        """The leg is a source from here on, unless it was closed while it was being opened."""
+    def _check_open(self, leg: ParticipantId, opened: RtpLeg | WebRtcLeg) -> None:
+        """Raises `Refused` if the leg was closed while it was being opened."""
         known = self._legs.get(leg)
         if known is None or known.leg is not opened:
             raise Refused(Reason.CANCELLED, "the caller has gone")
-        self._room(known.room).add_leg(opened)
 
     def _room(self, name: RoomName) -> Room:
         if name not in self._rooms:

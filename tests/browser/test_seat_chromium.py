@@ -197,6 +197,7 @@ async def test_one_connection_carries_changing_tracks_both_ways(
         async def call(leg: str, phone: Phone) -> None:
             answer = await plane.answer(ROOM, ParticipantId(leg), Offer(phone.offer()))
             phone.take(answer.sdp)
+            plane.confirm(ParticipantId(leg))
 
         # One stream each way, for an edge each way.
         await call("sip-ana", ana)
@@ -260,6 +261,7 @@ async def test_video_and_data_are_refused_and_the_audio_works(
     async with Phone(401) as ana:
         answer = await plane.answer(ROOM, ParticipantId("sip-ana"), Offer(ana.offer()))
         ana.take(answer.sdp)
+        plane.confirm(ParticipantId("sip-ana"))
         plane.attach(ROOM, _edge("sip-ana", SEAT, BROWSER))
         from_ana = await browser.receive("sip-ana")
         await browser.negotiate()

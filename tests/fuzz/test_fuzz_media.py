@@ -124,6 +124,7 @@ async def _offer_all(offers: list[str], datagrams: list[bytes]) -> None:
     for offer in offers:
         try:
             await plane.answer(RoomName("r"), leg, Offer(offer))
+            plane.confirm(leg)
             await plane.seat_answer(RoomName("r"), ParticipantId("web"), "k", Offer(offer), {})
         except Refused:
             continue

@@ -59,6 +59,7 @@ class OneRoomFocus:
         self.offers: list[SessionDescription] = []
         self.candidates: list[Candidate] = []
         self.muted: list[bool] = []
+        self.confirmed: list[ParticipantId] = []
         self.left: asyncio.Queue[tuple[Reason, str]] = asyncio.Queue()
         self.joined: asyncio.Queue[Leg] = asyncio.Queue()
 
@@ -89,6 +90,9 @@ class OneRoomFocus:
             ),
         )
         return Answer(str(SessionDescription((section,))))
+
+    def confirm(self, leg: ParticipantId) -> None:
+        self.confirmed.append(leg)
 
     async def invite(self, room: RoomName, leg: Leg) -> Offer:
         raise AssertionError("XMPP clients always offer")

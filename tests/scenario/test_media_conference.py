@@ -31,7 +31,7 @@ ROOM = RoomName("demo")
 
 
 class Plane(InlinePlane):
-    """Remembers its events."""
+    """Remembers its events. Its legs confirm at once."""
 
     def __init__(self, *, rtp_timeout: float = 60.0, rtp_ports: range = range(30_000, 32_000)):
         super().__init__(rtp_ports=rtp_ports, address="127.0.0.1", rtp_timeout=rtp_timeout)
@@ -44,6 +44,11 @@ class Plane(InlinePlane):
     async def __aexit__(self, *_: object) -> None:
         await self.stop()
         assert set(self.inventory().values()) == {0}, self.inventory()
+
+    async def answer(self, room: RoomName, leg: ParticipantId, offer: Offer) -> Answer:
+        answer = await super().answer(room, leg, offer)
+        self.confirm(leg)
+        return answer
 
     async def next_event(self) -> MediaEvent:
         async with asyncio.timeout(5):
@@ -137,7 +142,21 @@ async def test_a_phone_without_offer_is_offered_plain_rtp() -> None:
         offer = await plane.offer(ROOM, ParticipantId("sip-ana"))
         ana.take(offer.sdp)
         await plane.accept(ParticipantId("sip-ana"), Answer(ana.offer()))
+        plane.confirm(ParticipantId("sip-ana"))
         await ana.hears(593)
+        await bob.hears(401)
+
+
+async def test_a_phone_that_never_confirms_gets_nothing_sent() -> None:
+    # Else whoever claims a false address could aim our stream at somebody else.
+    async with Plane() as plane, Phone(401) as ana, Phone(593) as bob:
+        await plane.call("sip-ana", ana)
+        answer = await InlinePlane.answer(plane, ROOM, ParticipantId("sip-bob"), Offer(bob.offer()))
+        bob.take(answer.sdp)
+        await bob.hears_nothing(while_hears=ana)
+        await ana.hears_no_longer(593)
+        assert bob.ear.heard == 0
+        plane.confirm(ParticipantId("sip-bob"))
         await bob.hears(401)
 
 

@@ -19,6 +19,7 @@ class PlainFocus:
     """`ports.Focus` over a dictionary. Rooms whose name begins with "no" do not exist."""
 
     legs: dict[ParticipantId, Leg] = field(default_factory=dict)
+    opening: dict[ParticipantId, Leg] = field(default_factory=dict)
     left: list[tuple[ParticipantId, Reason]] = field(default_factory=list)
     directions: list[str] = field(default_factory=list)
     joined: int = 0
@@ -30,8 +31,9 @@ class PlainFocus:
         self.gate.set()
 
     async def until(self, **state: int) -> None:
-        """Waits until `present` legs are here, or `gone` have left, or so many `directions`."""
+        """Waits until so many legs are `opening` or `present` or `gone`, or `directions` known."""
         wanted = {
+            "opening": lambda: len(self.opening),
             "present": lambda: len(self.legs),
             "gone": lambda: len(self.left),
             "directions": lambda: len(self.directions),
@@ -54,8 +56,12 @@ class PlainFocus:
     async def join(self, room: RoomName, leg: Leg, offer: Offer) -> Answer:
         answer = self._answer(offer)
         await self.gate.wait()
-        self._enter(leg)
+        self.opening[leg.id] = leg
+        self.changed.set()
         return answer
+
+    def confirm(self, leg: ParticipantId) -> None:
+        self._enter(self.opening.pop(leg))
 
     async def invite(self, room: RoomName, leg: Leg) -> Offer:
         self._enter(leg)
@@ -73,6 +79,7 @@ class PlainFocus:
 
     def leave(self, leg: ParticipantId, reason: Reason, text: str) -> None:
         self.legs.pop(leg, None)
+        self.opening.pop(leg, None)
         self.left.append((leg, reason))
         self.changed.set()
 

@@ -4,7 +4,7 @@ from itertools import count
 from typing import Any
 
 from gateway.ports import ParticipantId
-from sipbridge.call import Offered
+from sipbridge.call import Confirmed, Offered
 from sipbridge.flow import Flow
 from sipbridge.message import Request, Response, parse
 from sipbridge.transaction import Timers
@@ -138,6 +138,7 @@ class Lab:
         call = self.offered(**fields)
         tag = self.answer(call, fields.get("number", 1)).to.tag
         self.ack(tag, **fields)
+        assert self.events() == [Confirmed(call)]
         return call, tag
 
     def ack(self, to_tag: str, **fields: Any) -> None:

@@ -62,6 +62,7 @@ class RecordingPlane:
         self.open: set[ParticipantId] = set()
         self.edges: list[Attach | Detach] = []
         self.dropped: list[ParticipantId] = []
+        self.confirmed: list[ParticipantId] = []
         self.refusal: Refused | None = None
         self.meanwhile: Callable[[], None] = lambda: None
 
@@ -83,6 +84,10 @@ class RecordingPlane:
     async def accept(self, leg: ParticipantId, answer: Answer) -> None:
         if self.refusal:
             raise self.refusal
+
+    def confirm(self, leg: ParticipantId) -> None:
+        assert leg in self.open
+        self.confirmed.append(leg)
 
     def add_candidate(self, leg: ParticipantId, candidate: Candidate) -> None: ...
 
@@ -169,6 +174,7 @@ class House:
     async def phone(self, name: str) -> RecordingLeg:
         leg = RecordingLeg(ParticipantId(name), Kind.SIP)
         await self.rooms.join(ROOM, leg, Offer("offer"))
+        self.rooms.confirm(leg.id)
         return leg
 
 
@@ -182,6 +188,8 @@ async def test_a_phone_joins_with_the_planes_answer_and_all_see_it(house: House)
     phone = RecordingLeg(ParticipantId("phone"), Kind.SIP)
     answer = await house.rooms.join(ROOM, phone, Offer("offer"))
     assert answer.sdp == "answer to offer"
+    house.rooms.confirm(phone.id)
+    assert house.plane.confirmed == ["phone"]
     assert ana.names() == ["ana", "phone"]
     assert Attach(Edge(ana.id, ana.id, SEAT)) in house.plane.edges
     assert Attach(Edge(phone.id, SEAT, ana.id)) in ana.events
@@ -218,6 +226,27 @@ async def test_a_caller_who_gives_up_while_media_is_opened_never_joins(house: Ho
     assert refusal.value.reason is Reason.CANCELLED
     assert house.plane.open == set()
     assert not any(house.rooms.inventory().values())
+
+
+async def test_a_caller_who_never_confirms_is_in_no_roster_and_gets_no_media(house: House) -> None:
+    ana = house.browser("ana")
+    phone = RecordingLeg(ParticipantId("phone"), Kind.SIP)
+    await house.rooms.join(ROOM, phone, Offer("offer"))
+    assert ana.names() == ["ana"]
+    assert house.plane.confirmed == []
+    house.rooms.leave(phone.id, Reason.CONNECTIVITY, "no ACK")
+    assert house.plane.open == set()
+    assert ana.names() == ["ana"]
+
+
+async def test_who_confirms_when_the_room_is_full_by_now_is_hung_up() -> None:
+    house = House(max_participants=1)
+    phone = RecordingLeg(ParticipantId("phone"), Kind.SIP)
+    await house.rooms.join(ROOM, phone, Offer("offer"))
+    house.browser("ana")
+    house.rooms.confirm(phone.id)
+    assert phone.ended == [Reason.BUSY]
+    assert house.plane.open == set()
 
 
 async def test_a_delayed_offer_joins_with_its_answer(house: House) -> None:

@@ -106,6 +106,7 @@ class TestCalls:
         self, peer: Peer, focus: PlainFocus, bridge: SipBridge
     ) -> None:
         tag = await peer.call()
+        await focus.until(present=1)
         (leg,) = focus.legs.values()
         assert leg.id.startswith("sip-")
         assert (leg.kind, leg.name, leg.address) == (Kind.SIP, "Alice", "sip:alice@example.com")
@@ -180,8 +181,8 @@ class TestCalls:
 
     async def test_the_conference_hangs_up(self, peer: Peer, focus: PlainFocus) -> None:
         await peer.call()
+        await focus.until(present=1)
         (leg,) = focus.legs
-        await asyncio.sleep(0)
         focus.hang_up(leg, Reason.CONNECTIVITY)
         bye = await peer.request()
         assert bye.get("Reason").startswith("Q.850;cause=41")
@@ -246,7 +247,7 @@ class TestQuestions:
         for noise in (b"\0", b"\r\n\r\n", bytes(range(256)), b"\xff" * 9000):
             peer.send_raw(noise)
         await peer.call()
-        assert len(focus.legs) == 1
+        await focus.until(present=1)
 
 
 class TestLog:
@@ -255,6 +256,7 @@ class TestLog:
     ) -> None:
         caplog.set_level(logging.INFO, "trestle.sip")
         tag = await peer.call()
+        await focus.until(present=1)
         (leg,) = focus.legs
         peer.send("BYE", to_tag=tag, number=2, branch="z9hG4bKbye")
         await focus.until(gone=1)
@@ -268,6 +270,7 @@ class TestLog:
     ) -> None:
         caplog.set_level(logging.DEBUG, "trestle.sip")
         tag = await peer.call()
+        await focus.until(present=1)
         (leg,) = focus.legs
         peer.send("BYE", to_tag=tag, number=2, branch="z9hG4bKbye")
         await peer.final()
@@ -451,7 +454,7 @@ class TestStreams:
         monkeypatch.setattr("sipbridge.transport.IDLE_LIMIT_S", 0.05)
         _, used = await asyncio.open_connection("127.0.0.1", bridge.port)
         used.write(message(body=OFFER, protocol="TCP"))
-        await focus.until(present=1)
+        await focus.until(opening=1)
         reader, idle = await asyncio.open_connection("127.0.0.1", bridge.port)
         async with asyncio.timeout(3):
             assert await reader.read() == b""

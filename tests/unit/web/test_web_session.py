@@ -37,6 +37,12 @@ class Phone:
     def hang_up(self, reason: Reason, text: str) -> None: ...
 
 
+async def call(site: Site) -> None:
+    phone = Phone()
+    await site.rooms.join(DEMO, phone, Offer("from the phone"))
+    site.rooms.confirm(phone.id)
+
+
 def offer(sdp: str) -> dict[str, object]:
     return {"type": "offer", "sdp": sdp}
 
@@ -198,7 +204,7 @@ class TestInTheRoom:
 
 class TestTheSeat:
     async def test_answers_in_order_while_the_rest_goes_on(self, site: Site) -> None:
-        await site.rooms.join(DEMO, Phone(), Offer("from the phone"))
+        await call(site)
         ana = await site.joined("Ana")
         site.plane.go_on.clear()
         await ana.send(type="signal", to="seat", connection="k", description=offer("one"))
@@ -214,14 +220,14 @@ class TestTheSeat:
         ]
 
     async def test_refuses_an_offer_it_cannot_accept(self, site: Site) -> None:
-        await site.rooms.join(DEMO, Phone(), Offer("from the phone"))
+        await call(site)
         ana = await site.joined("Ana")
         await ana.send(type="signal", to="seat", connection="k", description=offer("impossible"))
         error = await ana.until("error")
         assert (error["code"], error["text"]) == ("refused", "no codec in common")
 
     async def test_says_what_is_malformed(self, site: Site) -> None:
-        await site.rooms.join(DEMO, Phone(), Offer("from the phone"))
+        await call(site)
         ana = await site.joined("Ana")
         await ana.send(type="signal", to="seat", description=offer("one"))
         error = await ana.until("error")
@@ -236,7 +242,7 @@ class TestTheSeat:
     async def test_a_bug_of_ours_ends_one_participation_only(
         self, site: Site, caplog: pytest.LogCaptureFixture
     ) -> None:
-        await site.rooms.join(DEMO, Phone(), Offer("from the phone"))
+        await call(site)
         ana, ben = await site.joined("Ana"), await site.joined("Ben")
         await ana.send(type="signal", to="seat", connection="k", description=offer("our bug"))
         assert await ana.closed() == 1011

@@ -85,6 +85,8 @@ class PatientFocus:
 
     def mute(self, leg: ParticipantId, muted: bool) -> None: ...
 
+    def confirm(self, leg: ParticipantId) -> None: ...
+
     def leave(self, leg: ParticipantId, reason: Reason, text: str) -> None:
         self.left.append((leg, reason))
 
