@@ -44,7 +44,7 @@ class XmppClient(Listener):
         page = await browser.page(hz)
         # A real server, not Playwright's `fulfill`: Chromium would take such a page for one from
         # the internet, and those may not open web sockets to this machine.
-        async with RawTestServer(answer, host="localhost") as server:
+        async with RawTestServer(answer) as server:
             await page.goto(str(server.make_url("/")))
         return cls(page, hz)
 
