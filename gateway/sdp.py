@@ -37,10 +37,11 @@ _STATIC_RTPMAPS = {
     18: "G729/8000",
 }
 
-MAX_LENGTH = 65_536
+MAX_LENGTH = 262_144
 """A longer description is refused unread."""
 
-MAX_SECTIONS = 64
+MAX_SECTIONS = 256
+"""A browser has one with the seat for each phone in its room, and for each that was there."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,7 +61,7 @@
  */
 
 /** The largest message the server takes, in bytes of UTF-8. */
-export const MAX_MESSAGE_BYTES = 65_536;
+export const MAX_MESSAGE_BYTES = 262_144;
 
 /** No connection of ours has more m-sections than this: a longer map is not worth keeping. */
 const MAX_TRACKS = 512;

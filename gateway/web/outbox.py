@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from aiohttp import web
 
-MAX_BACKLOG = 1_000_000
+MAX_BACKLOG = 4_194_304
 """Bytes that may wait. A reader that is so far behind no longer takes part."""
 
 CLOSE_TIMEOUT = 3.0

@@ -32,7 +32,9 @@ from gateway.roomname import RULE, room_name
 
 T = TypeVar("T")
 
-MAX_MESSAGE_BYTES = 65_536
+MAX_MESSAGE_BYTES = 262_144
+"""An offer to the seat has about 1 kB for each phone in the room."""
+
 MAX_NAME = 64
 MAX_ID = 64
 MAX_TOKEN = 128

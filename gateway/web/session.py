@@ -70,9 +70,9 @@ class Limits:
     messages_per_second: float = 100.0
     burst: float = 400.0
     """Messages at once: joining a large room sends many candidates."""
-    bytes_per_second: float = 262_144.0
+    bytes_per_second: float = 524_288.0
     """Less than a neighbour's backlog, so that one browser cannot cut another off."""
-    burst_bytes: float = 524_288.0
+    burst_bytes: float = 1_048_576.0
     seat_queue: int = 256
     """Messages that wait for the seat's answer to an earlier one."""
 

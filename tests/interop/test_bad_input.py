@@ -173,7 +173,7 @@ class TestWebSocket:
     async def test_an_oversized_message_closes_with_1009(
         self, socket: aiohttp.ClientWebSocketResponse, log: Log
     ) -> None:
-        await socket.send_str(json.dumps({"type": "ping", "padding": "x" * 70_000}))
+        await socket.send_str(json.dumps({"type": "ping", "padding": "x" * 270_000}))
         message = await socket.receive(timeout=5)
         assert message.type is aiohttp.WSMsgType.CLOSE
         assert socket.close_code == 1009

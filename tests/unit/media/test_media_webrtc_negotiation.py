@@ -143,3 +143,13 @@ def test_plain_rtp_is_no_offer_for_the_seat() -> None:
     with pytest.raises(Refused) as refused:
         take("m=audio 4000 RTP/AVP 8\r\nc=IN IP4 192.0.2.9\r\n")
     assert refused.value.reason is Reason.MEDIA
+
+
+def test_an_offer_for_a_hundred_phones_is_taken_whole() -> None:
+    mids = [str(number) for number in range(101)]
+    padding = [f"a=ssrc:{number} msid:{'x' * 36} {'y' * 36}" for number in range(6)]
+    session = SESSION.replace("0 1 2 3", " ".join(mids))
+    taken, answer = take(
+        *(section(mid, "audio", "recvonly", *padding) for mid in mids), session=session
+    )
+    assert len(taken.sections) == len(answer.media) == 101
