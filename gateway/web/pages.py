@@ -55,9 +55,8 @@ class Pages:
         return [
             web.get("/", self._index),
             web.get("/assets/{path:.+}", self._asset),
-            web.get("/favicon.ico", self._missing),
-            web.get("/robots.txt", self._missing),
             web.get("/{room}", self._room),
+            web.get("/{room}/", self._room),
             web.get("/{tail:.*}", self._missing),
         ]
 
@@ -69,7 +68,7 @@ class Pages:
         room = room_name(written)
         if room is None:
             return await self._missing(request)
-        if room != written:
+        if request.path != f"/{room}":
             raise web.HTTPFound(f"/{room}")
         return self._file("index.html")
 

@@ -210,19 +210,26 @@ def _short(message: Mapping[str, object], name: str, longest: int = MAX_ID) -> s
 
 
 def _name(message: Mapping[str, object]) -> str:
-    name = _short(message, "name").strip()
-    if not name or any(_is_control(sign) for sign in name):
+    name = _short(message, "name").translate(_WITHOUT_BIDI_CONTROLS).strip()
+    if any(unicodedata.category(sign) in ("Cc", "Zl", "Zp") for sign in name):
         raise _Mistake("name: expected 1 to 64 characters, no control characters")
+    if not any(_is_visible(sign) for sign in name):
+        raise _Mistake("name: expected something that people can see")
     return name
 
 
-def _is_control(sign: str) -> bool:
-    """Controls and line ends, and what turns the reading direction of all that follows."""
-    return (
-        unicodedata.category(sign) in ("Cc", "Zl", "Zp")
-        or "\u202a" <= sign <= "\u202e"
-        or "\u2066" <= sign <= "\u2069"
-    )
+# They would turn the reading direction of all that follows in a list; UAX #9, section 2.
+_WITHOUT_BIDI_CONTROLS = dict.fromkeys(
+    [0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)]
+)
+
+_BLANK_LETTERS = "\u115f\u1160\u2800\u3164\uffa0"
+"""Letters and symbols to Unicode, but nothing on the screen: Hangul fillers, Braille blank."""
+
+
+def _is_visible(sign: str) -> bool:
+    """Whether it shows by itself: no space, no joiner, no mark that needs a letter below it."""
+    return unicodedata.category(sign) not in ("Cf", "Mn", "Zs") and sign not in _BLANK_LETTERS
 
 
 def _publishes(message: Mapping[str, object]) -> frozenset[MediaKind]:

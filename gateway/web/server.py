@@ -14,6 +14,7 @@ from aiohttp import web
 
 from gateway.errors import Reason
 from gateway.ports import ParticipantId
+from gateway.web.badhttp import server_log
 from gateway.web.listener import listening_socket
 from gateway.web.pages import Pages, add_headers
 from gateway.web.protocol import MAX_MESSAGE_BYTES
@@ -105,6 +106,7 @@ class WebServer:
             runner = web.AppRunner(
                 self._application(),
                 access_log=None,
+                logger=server_log(),
                 keepalive_timeout=KEEPALIVE_TIMEOUT,
                 shutdown_timeout=1.0,
             )

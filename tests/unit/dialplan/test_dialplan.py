@@ -11,6 +11,7 @@ from gateway.dialplan.match import Pattern, PatternError, ties
 from gateway.dialplan.model import Join, Plan, Route
 from gateway.errors import Reason, Refused
 from gateway.ports import RoomName
+from gateway.roomname import RULE
 from gateway.yamltext import ConfigErrors
 
 SAMPLE = Path(__file__).parents[3] / "config" / "dialplan.yaml"
@@ -125,7 +126,7 @@ def test_numbers_need_no_quotes(tmp_path: Path) -> None:
         (
             "version: 1\nrooms: { .a: {}, b: {max: 3}, c: {}, C: {} }",
             [
-                "2:14: rooms..a: expected 1 to 64 of a-z 0-9 - _ . and no dot in front",
+                f"2:14: rooms..a: expected {RULE}",
                 "2:22: rooms.b.max: unknown name 'max', nothing can be set here",
                 "2:41: rooms.C: room 'c' is declared already",
             ],
@@ -143,11 +144,12 @@ def test_numbers_need_no_quotes(tmp_path: Path) -> None:
             ["5:25: routes[0].do.join.room: '{a}' is not in the pattern 'x' (line 4)"],
         ),
         (
+            "version: 1\n" + ROUTE.format(to="1", room="ws"),
+            ["5:25: routes[0].do.join.room: expected a room: " + RULE],
+        ),
+        (
             "version: 1\n" + ROUTE.format(to="1", room="a b"),
-            [
-                "5:25: routes[0].do.join.room: expected a room: "
-                "1 to 64 of a-z 0-9 - _ . and no dot in front"
-            ],
+            ["5:25: routes[0].do.join.room: expected a room: " + RULE],
         ),
         (
             "version: 1\nroutes:\n  - { match: { to: 1 } }\n  - { name: a }\n  - 7\n",

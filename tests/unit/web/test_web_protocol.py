@@ -23,6 +23,11 @@ from gateway.web.protocol import ErrorCode, ProtocolError, parse
 AUDIO, VIDEO = MediaKind.AUDIO, MediaKind.VIDEO
 EDGE = Edge(ParticipantId("a"), ParticipantId("b"), ParticipantId("c"))
 
+BLANK_NAMES = [
+    *"\u200b\u061c\ufeff\u180e\u2800\u00ad\u3164\u202e\u115f\ufe0f\u00a0",
+    " \u200b \u2800",
+]
+
 
 def join(**changes: object) -> str:
     return json.dumps({"type": "join", "room": "demo", "name": "Ana", "publishes": []} | changes)
@@ -39,6 +44,14 @@ class TestWhatABrowserSays:
             (
                 join(room="Team.1", name=" Ana ", publishes=["audio", "video"], token="t", x=1),
                 protocol.Join(RoomName("team.1"), "Ana", frozenset({AUDIO, VIDEO}), "t"),
+            ),
+            (
+                join(name="\u202eAna\u2066 \u200f"),
+                protocol.Join(RoomName("demo"), "Ana", frozenset()),
+            ),
+            (
+                join(name="\U0001f469\u200d\U0001f680"),
+                protocol.Join(RoomName("demo"), "\U0001f469\u200d\U0001f680", frozenset()),
             ),
             (join(token=None), protocol.Join(RoomName("demo"), "Ana", frozenset())),
             ('{"type": "leave"}', protocol.Leave()),
@@ -94,11 +107,12 @@ class TestWhatABrowserSays:
             (join(name="  "), "name"),
             (join(name="a" * 65), "name"),
             (join(name="a\nb"), "name"),
-            (join(name="a\u202eb"), "name"),
             (join(name="\ud800"), "surrogate"),
             (join(publishes="audio"), "publishes"),
             (join(publishes=["screen"]), "publishes"),
             (join(publishes=[["audio"]]), "publishes"),
+            *((join(name=blank), "people can see") for blank in BLANK_NAMES),
+            *((join(room=room), "room") for room in ("ws", "Health", "api", "assets")),
             (join(token=""), "token"),
             (join(token="t" * 129), "token"),
             ('{"type": "mute", "audio": 1, "video": false}', "audio"),

@@ -1,4 +1,5 @@
 import asyncio
+import logging
 import socket
 import ssl
 from collections.abc import AsyncIterator
@@ -66,10 +67,23 @@ class TestPages:
             assert answer.status == 304
 
     async def test_a_room_has_one_address(self, site: Site) -> None:
-        async with site.http.get(f"{site.url}/Demo", allow_redirects=False) as answer:
-            assert (answer.status, answer.headers["Location"]) == (302, "/demo")
+        for path in ("/Demo", "/demo/", "/Demo/"):
+            async with site.http.get(site.url + path, allow_redirects=False) as answer:
+                assert (answer.status, answer.headers["Location"]) == (302, "/demo")
 
-    @pytest.mark.parametrize("path", ["/a%20b", "/.git", "/a/b", "/favicon.ico", "/" + "a" * 65])
+    @pytest.mark.parametrize(
+        "path",
+        [
+            "/robots.txt",
+            "/assets",
+            "/api/",
+            "/a%20b",
+            "/.git",
+            "/a/b",
+            "/favicon.ico",
+            "/" + "a" * 65,
+        ],
+    )
     async def test_what_is_no_room_says_what_to_do(self, site: Site, path: str) -> None:
         async with site.http.get(site.url + path) as answer:
             assert answer.status == 404
@@ -92,6 +106,34 @@ class TestPages:
     async def test_nothing_but_the_web_client_is_served(self, site: Site, path: str) -> None:
         answer = await raw(site, f"GET /assets/{path} HTTP/1.1\r\nHost: x\r\n\r\n")
         assert answer.split()[1] == "404"
+
+
+class TestBadHttp:
+    @pytest.mark.parametrize(
+        "request_text",
+        [
+            "GET /demo%0d%0aX: y HTTP/1.1\r\nHost: x\r\n\r\n",
+            "GET /" + "a" * 9000 + " HTTP/1.1\r\nHost: x\r\n\r\n",
+            "GET /demo HTTP/1.1\r\n\r\n",
+            "GET http://[::bad/ HTTP/1.1\r\nHost: x\r\n\r\n",
+            "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: x\r\n\r\n",
+            "\x16\x03\x01 hello\r\n\r\n",
+        ],
+    )
+    async def test_is_answered_with_400_and_not_worth_a_traceback(
+        self, site: Site, caplog: pytest.LogCaptureFixture, request_text: str
+    ) -> None:
+        caplog.set_level(logging.DEBUG)
+        assert (await raw(site, request_text)).split()[1] == "400"
+        assert not [line for line in caplog.records if line.levelno >= logging.INFO]
+
+    async def test_a_fault_of_ours_keeps_its_traceback(
+        self, site: Site, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(site.server, "_status", lambda: 1 / 0)
+        async with site.http.get(f"{site.url}/api/status") as answer:
+            assert answer.status == 500
+        assert "ZeroDivisionError" in caplog.text
 
 
 class TestStatus:
