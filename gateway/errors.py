@@ -7,6 +7,10 @@ which names the file, the line and the cure.
 
 from enum import StrEnum
 
+BY_STRANGERS = {"stranger": True}
+"""`extra` of a log line that anybody can cause as often as they like: only some of them are shown,
+unless DEBUG is on."""
+
 
 class Reason(StrEnum):
     """Why a leg ends or was never let in; each bridge maps it to its own codes.

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from itertools import count
 from typing import Protocol, cast
 
-from gateway.errors import TrestleError
+from gateway.errors import BY_STRANGERS, TrestleError
 from sipbridge.flow import Flow, Packet
 from sipbridge.framing import Framed, Ping, StreamFramer, Unframeable
 
@@ -189,7 +189,7 @@ class _Connection(asyncio.Protocol):
         host, port = (_peer_host(peer), peer[1]) if peer else ("", 0)
         self.flow = Flow("TCP", host, port, self._number)
         if not peer or not self._on_open(self):
-            _log.info("%s: connection refused, there are too many", self.flow)
+            _log.info("%s: connection refused, there are too many", self.flow, extra=BY_STRANGERS)
             self._transport.abort()
             return
         self._watch_again()
@@ -221,7 +221,7 @@ class _Connection(asyncio.Protocol):
 
     def send(self, data: bytes) -> None:
         if self._transport.get_write_buffer_size() > MAX_WRITE_BUFFER:
-            _log.info("%s: closed, the peer does not read", self.flow)
+            _log.info("%s: closed, the peer does not read", self.flow, extra=BY_STRANGERS)
             self._transport.abort()
         elif not self._transport.is_closing():
             self._transport.write(data)
@@ -238,7 +238,8 @@ class _Connection(asyncio.Protocol):
     def _check(self) -> None:
         now = self._loop.time()
         if self._was_incomplete and now - self._begun >= MESSAGE_LIMIT_S:
-            _log.info("%s: closed, a message was begun and not ended", self.flow)
+            text = "%s: closed, a message was begun and not ended"
+            _log.info(text, self.flow, extra=BY_STRANGERS)
             self._transport.abort()
         elif now - self._last_heard >= IDLE_LIMIT_S and not self._receiver.uses(self.flow):
             _log.debug("%s: closed, idle", self.flow)

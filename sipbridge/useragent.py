@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from urllib.parse import quote
 
-from gateway.errors import Reason
+from gateway.errors import BY_STRANGERS, Reason
 from gateway.ports import ParticipantId
 from sipbridge.call import Call, CallEvent, CallState, ServerTransaction
 from sipbridge.dialog import Dialog, DialogId
@@ -389,7 +389,9 @@ class UserAgent:
             flow = _reply_flow(request, flow)
         except ValueError:
             pass  # Its Via cannot be read: the answer goes where the packet came from.
-        _log.info("%s: %s refused: %d %s", flow, request.method[:20], code, text)
+        _log.info(
+            "%s: %s refused: %d %s", flow, request.method[:20], code, text, extra=BY_STRANGERS
+        )
         self._send_stateless(request, Refusal(code, text), flow)
 
     def _send_stateless(self, request: Request, reply: Refusal, flow: Flow) -> None:
@@ -425,7 +427,8 @@ class UserAgent:
 
     def _drop(self, why: str, flow: Flow) -> None:
         self.dropped += 1
-        _log.info("%s: message dropped: %s", flow, why.encode("ascii", "replace").decode())
+        told = why.encode("ascii", "replace").decode()
+        _log.info("%s: message dropped: %s", flow, told, extra=BY_STRANGERS)
 
     # --- after every input -------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ import signal
 import sys
 
 from gateway.app import serve
+from gateway.cli.flood import FloodGate
 from gateway.cli.options import Subparsers, add_config, load_config
 from gateway.config import Config
 
@@ -57,6 +58,9 @@ def _set_up_logging(level: str) -> None:
         format="%(asctime)s.%(msecs)03d %(levelname)-7s %(name)-14s %(message)s",
         datefmt="%Y-%m-%d %H:%M:%S",
     )
+    if level != "debug":
+        for handler in logging.getLogger().handlers:
+            handler.addFilter(FloodGate())
     for name in _TALKATIVE:
         logging.getLogger(name).setLevel(logging.WARNING)
 

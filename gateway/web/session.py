@@ -15,7 +15,7 @@ from typing import Protocol, assert_never
 from aiohttp import WebSocketError, WSCloseCode, WSMessage, WSMsgType, web
 
 from gateway.address import Address
-from gateway.errors import Reason, Refused
+from gateway.errors import BY_STRANGERS, Reason, Refused
 from gateway.ports import (
     SEAT,
     Focus,
@@ -187,7 +187,7 @@ class Session:
             else:
                 reason, text = self._why_it_closed(frame)
                 if self._state is _State.WAITING and reason is Reason.BAD_REQUEST:
-                    _log.info("%s is put out: it %s", self.id, text)
+                    _log.info("%s is put out: it %s", self.id, text, extra=BY_STRANGERS)
                 self._leave(reason, text)
                 break
 
@@ -244,7 +244,9 @@ class Session:
             self._focus.enter(room, self, join.publishes)
         except Refused as refused:
             self._state = _State.WAITING
-            _log.info("%s was not let into %s: %s", self.id, join.room, refused.text)
+            _log.info(
+                "%s was not let into %s: %s", self.id, join.room, refused.text, extra=BY_STRANGERS
+            )
             self._error(_JOIN_CODES.get(refused.reason, ErrorCode.REFUSED), refused.text)
             self._end(CloseCode.POLICY, refused.text)
             return
@@ -312,12 +314,15 @@ class Session:
         """A neighbour that just left is nobody's fault; everything else is worth a line."""
         code = _SIGNAL_CODES.get(refused.reason, ErrorCode.REFUSED)
         if code is not ErrorCode.UNKNOWN_PEER:
-            _log.info("%s: the seat refused its message: %s", self.id, refused.text)
+            _log.info(
+                "%s: the seat refused its message: %s", self.id, refused.text, extra=BY_STRANGERS
+            )
         self._error(code, refused.text)
 
     def _offence(self, error: ProtocolError) -> None:
         """A message against the protocol: answered, logged in one line, and counted."""
-        _log.info("%s sent a bad message: %s: %s", self.id, error.code, error.text)
+        text = "%s sent a bad message: %s: %s"
+        _log.info(text, self.id, error.code, error.text, extra=BY_STRANGERS)
         self._errors += 1
         self._error(error.code, error.text)
         if self._errors > self._limits.errors:
@@ -326,13 +331,14 @@ class Session:
             self._end(CloseCode.POLICY, error.text)
 
     def _expel(self, text: str) -> None:
-        _log.info("%s is put out: it %s", self.id, text)
+        _log.info("%s is put out: it %s", self.id, text, extra=BY_STRANGERS)
         self._leave(Reason.BAD_REQUEST, text)
         self._end(CloseCode.POLICY, text)
 
     def _give_up_waiting(self) -> None:
         if self._state is _State.WAITING:
-            _log.info("%s did not join within %g s", self.id, self._limits.join_timeout)
+            text = "%s did not join within %g s"
+            _log.info(text, self.id, self._limits.join_timeout, extra=BY_STRANGERS)
             self._end(CloseCode.POLICY, "you did not join")
 
     def _leave(self, reason: Reason, text: str) -> None:
