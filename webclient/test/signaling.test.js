@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { beforeEach, mock, test } from "node:test";
 
 import { Signaling } from "../signaling.js";
+import { Clock } from "./clock.js";
 
 /** What the tests see of a socket: it opens and closes when told to. */
 class Socket {
@@ -27,13 +28,10 @@ class Socket {
   }
 }
 
-let sockets, states, endings, messages, signaling;
+let clock, sockets, states, endings, messages, signaling;
 const last = () => sockets.at(-1);
 
-/** In steps: Node 20 counts a timer that is set during a tick from that tick's end. */
-function wait(ms) {
-  for (let left = ms; left > 0; left -= 100) mock.timers.tick(Math.min(left, 100));
-}
+const wait = (ms) => clock.pass(ms);
 
 const WELCOME = {
   type: "welcome",
@@ -50,9 +48,8 @@ function joined() {
 }
 
 beforeEach(() => {
-  mock.timers.reset();
-  // COMPAT: Node 18, as in Debian 12, takes the bare list.
-  mock.timers.enable(process.version.startsWith("v18.") ? ["setTimeout"] : { apis: ["setTimeout"] });
+  clock = new Clock();
+  clock.install();
   mock.method(console, "debug", () => {});
   mock.method(console, "warn", () => {});
   [sockets, states, endings, messages] = [[], [], [], []];
