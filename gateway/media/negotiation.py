@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from gateway.errors import Reason, Refused
+from gateway.media.place import read_place
 from gateway.sdp import Codec, MediaDescription, SessionDescription
 
 _G711 = ("PCMU", "PCMA")
@@ -63,6 +64,7 @@ def transport_of(section: MediaDescription) -> Transport:
     match section.protocol.upper().split("/"):
         case ["RTP", "AVP" | "AVPF"]:
             audio_codec(section.codecs, _G711)
+            read_place(section)
             return Transport.RTP
         case ["UDP", "TLS", "RTP", "SAVP" | "SAVPF"]:
             _check_webrtc(section)

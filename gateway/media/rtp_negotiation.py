@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from gateway.errors import Reason, Refused
 from gateway.media.latch import Endpoint
 from gateway.media.negotiation import events_codec, plain_codec, refuse_section
+from gateway.media.place import NOWHERE, read_place
 from gateway.sdp import (
     Attribute,
     Codec,
@@ -24,8 +25,6 @@ OFFERED = (
 
 _EVENTS_TAKEN = "0-15"
 
-# RFC 3264, section 8.4, and RFC 2543: the old way to say "send me nothing".
-_NOWHERE = ("0.0.0.0", "::")
 _WITHOUT_SENDING_TO_THEM: dict[Direction, Direction] = {
     "sendrecv": "sendonly",
     "recvonly": "inactive",
@@ -69,14 +68,15 @@ class Local:
     version: int
 
 
-def read_remote(section: MediaDescription) -> Remote:
-    """`section` with what it inherits. Raises `Refused` (bad-request, media)."""
-    host = section.connection
-    if host is None:
-        raise Refused(Reason.BAD_REQUEST, "the session description has no c= line for its audio")
+def read_remote(section: MediaDescription, local: str | None = None) -> Remote:
+    """`section` with what it inherits; `local` is the address of our sockets.
+
+    Raises `Refused` (bad-request, media).
+    """
+    host = read_place(section, local)
     codec = plain_codec(section)
     direction = section.direction
-    if host in _NOWHERE:
+    if host in NOWHERE:
         direction = _WITHOUT_SENDING_TO_THEM[direction]
     return Remote(
         (host, section.port),
@@ -107,12 +107,12 @@ def describe_answer(
     return _session(local, tuple(sections))
 
 
-def read_answer(answer: SessionDescription) -> Remote:
+def read_answer(answer: SessionDescription, local: str | None = None) -> Remote:
     """The answer to `describe_offer`. Raises `Refused`."""
     section = next(iter(answer.inherited()), None)
     if section is None or section.media != "audio" or section.port == 0:
         raise Refused(Reason.MEDIA, "the answer refuses our audio")
-    return read_remote(section)
+    return read_remote(section, local)
 
 
 def _session(local: Local, sections: tuple[MediaDescription, ...]) -> SessionDescription:

@@ -54,6 +54,11 @@ def audio(protocol: str, formats: str, *attributes: str) -> str:
     return f"{HEAD}m=audio 4000 {protocol} {formats}\r\n{lines}"
 
 
+def at(place: str) -> str:
+    family = "IP6" if ":" in place else "IP4"
+    return audio("RTP/AVP", "8").replace("c=IN IP4 192.0.2.9", f"c=IN {family} {place}")
+
+
 def test_a_phone_gets_one_codec_and_its_telephone_events() -> None:
     taken, video = answer(BARESIP).inherited()
     assert [(c.payload_type, c.name) for c in taken.codecs] == [
@@ -108,6 +113,41 @@ def test_the_old_way_of_holding_means_send_us_nothing() -> None:
     assert answer(held).media[0].direction == "recvonly"
     assert answer(held + "a=inactive\r\n").media[0].direction == "inactive"
     assert not read_remote(SessionDescription.parse(held).inherited()[0]).receives
+
+
+@pytest.mark.parametrize("nowhere", ["0.0.0.0", "::", "0:0::0", "held.invalid"])
+def test_every_way_of_naming_no_place_is_a_hold(nowhere: str) -> None:
+    held = read_remote(SessionDescription.parse(at(nowhere)).inherited()[0], "192.0.2.2")
+    assert not held.receives
+    assert held.rtp[0] in ("0.0.0.0", "::")
+
+
+@pytest.mark.parametrize(
+    ("place", "why"),
+    [
+        ("224.2.1.1/127", "multicast"),
+        ("ff02::1", "multicast"),
+        ("255.255.255.255", "no address of a host"),
+        ("0.1.2.3", "no address of a host"),
+        ("fe80::1", "own link only"),
+        ("::ffff:224.0.0.1", "write it as one"),
+        ("phone.example", "names are not looked up"),
+        ("192.0.2.999", "names are not looked up"),
+    ],
+)
+def test_a_place_where_nothing_can_be_sent_is_refused(place: str, why: str) -> None:
+    refusal = refused(at(place))
+    assert refusal.reason is Reason.MEDIA
+    assert why in refusal.text
+
+
+@pytest.mark.parametrize("place", ["::1", "2001:db8::9"])
+def test_a_place_of_another_family_than_our_own_is_refused(place: str) -> None:
+    section = SessionDescription.parse(at(place)).inherited()[0]
+    assert read_remote(section, "2001:db8::2").rtp[0] == place
+    with pytest.raises(Refused, match="we have IPv4 here") as refusal:
+        read_remote(section, "192.0.2.2")
+    assert refusal.value.reason is Reason.MEDIA
 
 
 def test_the_rtcp_port_is_the_next_one_unless_said() -> None:
