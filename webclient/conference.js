@@ -17,6 +17,9 @@ import { Signaling } from "./signaling.js";
 /** Error codes that the person need not see: the neighbour has just left. */
 const QUIET_ERRORS = new Set(["unknown-peer"]);
 
+/** Error codes that may be about an offer: one that never came to the seat. */
+const OFFER_ERRORS = new Set(["bad-message", "rate-limited"]);
+
 const KINDS = /** @type {const} */ (["audio", "video"]);
 
 /**
@@ -37,6 +40,7 @@ export class Conference {
   #told = "";
   #onMediaChange = () => this.#mediaChanged();
   #onOnline = () => this.#signaling.retryNow();
+  #onVisible = () => document.visibilityState === "visible" && this.#signaling.retryNow();
 
   /**
    * @param {object} options
@@ -53,6 +57,7 @@ export class Conference {
       send: (message) => this.#send(message),
       streams: handlers.streams,
       trouble: (neighbour) => handlers.notice(this.#troubleWith(neighbour)),
+      seatLost: () => handlers.notice(this.#troubleWith(this.#room.seat)),
     });
     this.#signaling = new Signaling(openSocket, () => this.#join(room, name), {
       message: (message) => this.#receive(message),
@@ -64,6 +69,7 @@ export class Conference {
     });
     media.addEventListener("change", this.#onMediaChange);
     window.addEventListener("online", this.#onOnline);
+    document.addEventListener("visibilitychange", this.#onVisible);
     this.#signaling.start();
   }
 
@@ -75,6 +81,7 @@ export class Conference {
   #close() {
     this.#media.removeEventListener("change", this.#onMediaChange);
     window.removeEventListener("online", this.#onOnline);
+    document.removeEventListener("visibilitychange", this.#onVisible);
     this.#peers.close();
   }
 
@@ -105,8 +112,9 @@ export class Conference {
   /** @param {import("./protocol.js").ErrorMessage} error */
   #refused({ code, text }) {
     console.warn(`the server refused: ${code}: ${text}`);
-    if (code === "refused") this.#peers.seatRefused();
-    else if (this.#room.you !== "" && !QUIET_ERRORS.has(code)) this.#on.notice(text);
+    if (code === "refused" || (OFFER_ERRORS.has(code) && this.#peers.offersToSeat)) {
+      this.#peers.renewSeat();
+    } else if (this.#room.you !== "" && !QUIET_ERRORS.has(code)) this.#on.notice(text);
   }
 
   /**
@@ -145,6 +153,7 @@ export class Conference {
       this.#signaling.send(message);
     } catch (error) {
       console.error("cannot be sent:", error);
+      if (message.type === "signal" && message.to === this.#room.seat) this.#peers.renewSeat();
     }
   }
 

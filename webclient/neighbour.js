@@ -18,6 +18,8 @@ const MAX_VIDEO_BITRATE = 800_000;
 const GATHERING_TIMEOUT_MS = 1_000;
 /** After this long without a connection the person is told. */
 const TROUBLE_AFTER_MS = 10_000;
+/** The seat answers at once, or something on the way to it was lost. */
+const ANSWER_TIMEOUT_MS = 10_000;
 
 /**
  * @typedef {object} Handlers
@@ -25,6 +27,7 @@ const TROUBLE_AFTER_MS = 10_000;
  * @property {() => void} change `received()` is another one now
  * @property {() => void} trouble there has been no connection for a while
  * @property {(state: RTCPeerConnectionState) => void} state
+ * @property {() => void} unanswered the seat has let an offer of ours lie
  */
 
 /**
@@ -67,6 +70,8 @@ export class Neighbour {
   #gathers;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #troubleTimer;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #answerTimer;
 
   /**
    * @param {object} options
@@ -87,7 +92,7 @@ export class Neighbour {
     this.#gathers = new Promise((resolve) => {
       this.#pc.addEventListener("icecandidate", resolve, { once: true });
     });
-    this.#pc.onsignalingstatechange = () => this.#announce();
+    this.#pc.onsignalingstatechange = () => this.#signalingChanged();
     this.#pc.onconnectionstatechange = () => this.#connectionChanged();
     this.#watchForTrouble();
   }
@@ -99,6 +104,15 @@ export class Neighbour {
    */
   received() {
     return [...this.#incoming.values()];
+  }
+
+  /** Whether an offer of ours is on its way: an error of the server's may be about it. */
+  get offering() {
+    return this.#makingOffer || this.#pc.signalingState === "have-local-offer";
+  }
+
+  get #isSeat() {
+    return this.#connection !== undefined;
   }
 
   /**
@@ -113,6 +127,7 @@ export class Neighbour {
     this.#asking.forEach((lane, i) => (lane.slot = asked.carry[i] ?? null));
     for (const slot of asked.add) {
       const transceiver = this.#pc.addTransceiver(slot.kind, { direction: "recvonly" });
+      onlyOpus(transceiver);
       this.#asking.push({ transceiver, kind: slot.kind, slot });
     }
     this.#refresh();
@@ -148,6 +163,7 @@ export class Neighbour {
       sendEncodings: kind === "video" ? [{ maxBitrate: MAX_VIDEO_BITRATE }] : [{}],
     });
     if (kind === "video") preferVp8(transceiver);
+    else if (this.#isSeat) onlyOpus(transceiver);
     return transceiver;
   }
 
@@ -176,6 +192,7 @@ export class Neighbour {
 
   close() {
     clearTimeout(this.#troubleTimer);
+    clearTimeout(this.#answerTimer);
     for (const { end } of this.#incoming.values()) end.abort();
     this.#incoming.clear();
     const pc = this.#pc;
@@ -237,6 +254,14 @@ export class Neighbour {
     const tracks = this.#tracks();
     this.#announced = JSON.stringify(tracks);
     this.#signal({ description: { type, sdp: sdp ?? "" }, tracks });
+  }
+
+  #signalingChanged() {
+    clearTimeout(this.#answerTimer);
+    if (this.#isSeat && this.#pc.signalingState === "have-local-offer") {
+      this.#answerTimer = setTimeout(() => this.#on.unanswered(), ANSWER_TIMEOUT_MS);
+    }
+    this.#announce();
   }
 
   /** Tells of reused transceivers; what is still to be negotiated goes with the description. */
@@ -338,7 +363,7 @@ export class Neighbour {
       this.#watchForTrouble();
     }
     // The seat knows no ICE restart: there the owner makes a new connection.
-    if (state === "failed" && this.#connection === undefined && !this.#restarted) {
+    if (state === "failed" && !this.#isSeat && !this.#restarted) {
       this.#restarted = true;
       this.#pc.restartIce();
     }
@@ -380,4 +405,15 @@ function preferVp8(transceiver) {
     ...codecs.filter(isVp8),
     ...codecs.filter((codec) => !isVp8(codec)),
   ]);
+}
+
+/**
+ * What the seat takes. A hundred phones are a hundred m-sections: with every format in each, the
+ * offer would outgrow a message. The seat does not mind Firefox's left-over `a=rtcp-fb` lines.
+ *
+ * @param {RTCRtpTransceiver} transceiver
+ */
+function onlyOpus(transceiver) {
+  const codecs = RTCRtpReceiver.getCapabilities("audio")?.codecs ?? [];
+  transceiver.setCodecPreferences(codecs.filter(({ mimeType }) => /^audio\/opus$/i.test(mimeType)));
 }

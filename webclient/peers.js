@@ -23,6 +23,7 @@ const SEAT_RETRY_MS = 1_000;
  * @property {(message: ClientMessage) => void} send
  * @property {(streams: Map<string, SourceTracks>) => void} streams what to play, by source
  * @property {(neighbour: string) => void} trouble no connection with this neighbour for a while
+ * @property {() => void} seatLost the seat is not tried any more until the roster is another one
  */
 
 export class Peers {
@@ -58,12 +59,11 @@ export class Peers {
   }
 
   close() {
-    clearTimeout(this.#seatTimer);
+    this.#forgetSeatTroubles();
     for (const neighbour of this.#neighbours.values()) neighbour.close();
     this.#neighbours.clear();
     this.#ready.clear();
     this.#room = EMPTY_ROOM;
-    this.#seatAttempts = 0;
   }
 
   /**
@@ -71,6 +71,7 @@ export class Peers {
    * @param {SourceTracks} own the tracks that we publish
    */
   update(room, own) {
+    const changed = room.version !== this.#room.version;
     this.#room = room;
     this.#own = own;
     const stay = reachable(room);
@@ -78,6 +79,11 @@ export class Peers {
       if (stay.has(id)) continue;
       neighbour.close();
       this.#neighbours.delete(id);
+    }
+    if (!stay.has(room.seat)) this.#forgetSeatTroubles();
+    else if (changed && this.#seatAttempts >= MAX_SEAT_ATTEMPTS) {
+      this.#forgetSeatTroubles();
+      this.renewSeat();
     }
     this.#flow();
   }
@@ -92,9 +98,22 @@ export class Peers {
     (known ?? this.#open(from)).receive(body);
   }
 
-  /** The seat did not take our offer: the connection cannot go on from there. */
-  seatRefused() {
-    this.#renewSeat();
+  /** Whether an offer to the seat is on its way. */
+  get offersToSeat() {
+    return this.#neighbours.get(this.#room.seat)?.offering ?? false;
+  }
+
+  /** A connection that is stuck cannot go on from there. One mishap can be told more than once. */
+  renewSeat() {
+    if (this.#seatTimer !== undefined || this.#seatAttempts >= MAX_SEAT_ATTEMPTS) return;
+    this.#seatAttempts += 1;
+    if (this.#seatAttempts === MAX_SEAT_ATTEMPTS) return this.#on.seatLost();
+    this.#seatTimer = setTimeout(() => {
+      this.#seatTimer = undefined;
+      this.#neighbours.get(this.#room.seat)?.close();
+      this.#neighbours.delete(this.#room.seat);
+      this.#flow();
+    }, SEAT_RETRY_MS * this.#seatAttempts);
   }
 
   #flow() {
@@ -151,6 +170,7 @@ export class Peers {
         change: () => this.#neighbours.get(id) === neighbour && this.#flow(),
         trouble: () => this.#on.trouble(id),
         state: (state) => this.#stateChanged(id, state),
+        unanswered: () => this.renewSeat(),
       },
     );
     this.#neighbours.set(id, neighbour);
@@ -164,17 +184,12 @@ export class Peers {
   #stateChanged(id, state) {
     if (id !== this.#room.seat) return;
     if (state === "connected") this.#seatAttempts = 0;
-    if (state === "failed") this.#renewSeat();
+    if (state === "failed") this.renewSeat();
   }
 
-  #renewSeat() {
+  #forgetSeatTroubles() {
     clearTimeout(this.#seatTimer);
-    this.#seatAttempts += 1;
-    if (this.#seatAttempts >= MAX_SEAT_ATTEMPTS) return;
-    this.#seatTimer = setTimeout(() => {
-      this.#neighbours.get(this.#room.seat)?.close();
-      this.#neighbours.delete(this.#room.seat);
-      this.#flow();
-    }, SEAT_RETRY_MS * this.#seatAttempts);
+    this.#seatTimer = undefined;
+    this.#seatAttempts = 0;
   }
 }

@@ -70,6 +70,8 @@ class ScriptedServer:
         """Those of `edges` whose stream has arrived."""
         self.joins: list[dict[str, Any]] = []
         self.refuse: dict[str, str] | None = None
+        self.seat_errors: list[str] = []
+        """Codes that the next offers to the seat are answered with."""
         self.seat_connections: dict[tuple[str, str], RTCPeerConnection] = {}
         self._version = 0
         self._joined = 0
@@ -176,6 +178,10 @@ class ScriptedServer:
     async def _seat(self, me: str, body: dict[str, Any]) -> None:
         """The gateway's seat, with one phone behind it that hums."""
         if "description" not in body:
+            return
+        if self.seat_errors:
+            error = {"type": "error", "code": self.seat_errors.pop(0), "text": "Not this one."}
+            await self.tell(me, error)
             return
         name = (me, str(body["connection"]))
         connection = self.seat_connections.setdefault(name, RTCPeerConnection())

@@ -1,5 +1,6 @@
 """The page in Chromium, face to face with itself, in trees that the test chooses."""
 
+import re
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -191,6 +192,55 @@ async def test_a_phone_is_heard_through_the_seat_and_its_leaving_closes_that(
     await expect(ana.page.locator("#roster li")).to_have_count(1)
     await expect(ana.page.locator("#secrecy-notice")).to_be_hidden()
     assert await ana.page.evaluate("connections.open()") == 0
+
+
+@pytest.mark.parametrize("code", ["refused", "bad-message", "rate-limited"])
+async def test_an_offer_that_the_seat_did_not_take_is_followed_by_a_new_connection(
+    server: ScriptedServer, browser: Browser, code: str
+) -> None:
+    server.legacy = [PHONE]
+    server.seat_errors = [code]
+    ana = await join(browser, server)
+    await server.until(lambda: server.has("web-1", str(PHONE["id"])))
+    assert seat_offers(server)[-1]["connection"] == "k2"
+    assert (await ana.hears())[PHONE_HZ] > AUDIBLE_DB
+    assert await ana.page.evaluate("connections.open()") == 1
+
+
+async def test_a_seat_that_takes_nothing_is_given_up_until_the_roster_changes(
+    server: ScriptedServer, browser: Browser
+) -> None:
+    server.legacy = [PHONE]
+    server.seat_errors = ["refused"] * 5
+    ana = await join(browser, server)
+    await expect(ana.page.locator("#toasts")).to_contain_text(
+        "phones and XMPP are not heard", timeout=20_000
+    )
+    assert len(seat_offers(server)) == 5
+    await server.changed()
+    await server.until(lambda: server.has("web-1", str(PHONE["id"])))
+    assert (await ana.hears())[PHONE_HZ] > AUDIBLE_DB
+
+
+async def test_an_offer_for_a_hundred_phones_fits_into_a_message(
+    server: ScriptedServer, browser: Browser
+) -> None:
+    server.chained = False
+    server.legacy = [PHONE | {"id": f"sip-{number}"} for number in range(100)]
+    server.seat_errors = ["refused"] * 5
+    await join(browser, server)
+    for phone in server.legacy:
+        await server.attach((str(phone["id"]), "seat", "web-1"))
+    await server.until(lambda: bool(seat_offers(server)) and not server.seat_errors, seconds=20)
+    offer = seat_offers(server)[-1]
+    assert len(offer["tracks"]) == 100
+    assert len(offer["description"]["sdp"]) < 100_000
+    assert set(re.findall("a=rtpmap:[0-9]+ (.*?)/", offer["description"]["sdp"])) == {"opus"}
+
+
+def seat_offers(server: ScriptedServer) -> list[dict[str, Any]]:
+    received = server.members["web-1"].received
+    return [one for one in received if one.get("to") == "seat" and "description" in one]
 
 
 async def test_a_refused_join_says_why_and_can_be_tried_again(
