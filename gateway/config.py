@@ -7,7 +7,7 @@ metadata, turns the text of the file into the value or says what was expected.
 # ruff: noqa: RUF009  (`_setting` is dataclasses.field with a reader: nothing mutable is shared)
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
 from ipaddress import ip_address
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 from gateway.errors import ConfigError
 from gateway.yamltext import (
+    ConfigErrors,
     Problems,
     Section,
     Value,
@@ -26,6 +27,8 @@ from gateway.yamltext import (
     switch,
     whole,
 )
+
+MIN_RTP_PORTS = 10
 
 T = TypeVar("T")
 D = TypeVar("D")
@@ -77,8 +80,13 @@ def _port_range(value: Value) -> range:
     if not (dash and all(part.isascii() and part.isdigit() for part in (low, high))):
         raise value.error(f"expected two ports such as 20000-29999, not '{value.text()}'")
     ports = range(int(low[:9]), int(high[:9]) + 1)
-    if not 1024 <= ports.start < ports.stop <= 65_536 or len(ports) < 2:
+    if not 1024 <= ports.start < ports.stop <= 65_536:
         raise value.error(f"expected two ports from 1024 to 65535, low-high, not '{value.text()}'")
+    if len(ports) < MIN_RTP_PORTS:
+        raise value.error(
+            f"{value.text()} holds {len(ports)} ports: expected at least {MIN_RTP_PORTS},"
+            " a phone takes two, and a pair rests after its call"
+        )
     return ports
 
 
@@ -206,6 +214,8 @@ def load(path: Path | None, environ: Mapping[str, str] | None = None) -> Config:
         problems.add(error)
     problems.raise_any()
     assert config is not None
+    # Last: the default that stands in for a faulty port would only collide by accident.
+    _check_ports(config, top)
     return config
 
 
@@ -242,9 +252,6 @@ def _check_web(web: WebConfig, section: Section) -> None:
         given = section.found.get(one)
         if given is not None and getattr(web, one) and not getattr(web, other):
             raise given.error(f"needs '{other}' beside it")
-    if web.port and web.port == web.tls_port:
-        place = section.found.get("tls_port", section.value)
-        raise place.error(f"{web.port} is the HTTP port already")
 
 
 def _check_sip(sip: SipConfig, section: Section) -> None:
@@ -255,6 +262,40 @@ def _check_sip(sip: SipConfig, section: Section) -> None:
 def _check_xmpp(xmpp: XmppConfig, section: Section) -> None:
     if xmpp.server and "secret" not in section.found:
         raise section.found["server"].error("needs 'secret' beside it: !env NAME or !file path")
+
+
+def _check_ports(config: Config, top: Value) -> None:
+    """No two TCP listeners on one port, whatever their addresses: it would only confuse people."""
+    taken: dict[int, str] = {}
+    for key, port in _tcp_ports(config):
+        if port in taken:
+            text = f"{key} and {taken[port]} are both {port}/tcp: give one of them another port"
+            raise ConfigErrors([_place(top, key, taken[port]).error(text)])
+        if port:
+            taken[port] = key
+
+
+def _tcp_ports(config: Config) -> Iterator[tuple[str, int]]:
+    web, sip, xmpp = config.web, config.sip, config.xmpp
+    yield "web.port", web.port
+    if web.tls_port is not None:
+        yield "web.tls_port", web.tls_port
+    if sip.enabled and sip.tcp:
+        yield "sip.port", sip.port
+    if xmpp.enabled and xmpp.server is None:
+        yield "xmpp.c2s_port", xmpp.c2s_port
+        yield "xmpp.component_port", xmpp.component_port
+        yield "xmpp.http_port", xmpp.http_port
+
+
+def _place(top: Value, *keys: str) -> Value:
+    """Where the first of these keys stands that the file has; defaults stand nowhere."""
+    for key in keys:
+        section, _, name = key.partition(".")
+        given = top.names().get(section)
+        if given is not None and name in (names := given.names()):
+            return names[name]
+    return top
 
 
 _CHECKS: Mapping[type, Callable[[Any, Section], None]] = {

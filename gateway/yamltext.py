@@ -303,7 +303,8 @@ def choice(*words: str) -> Callable[[Value], str]:
     def reader(value: Value) -> str:
         word = value.text()
         if word not in words:
-            hint = _nearest(word, words)
+            near = difflib.get_close_matches(word, words, 1)
+            hint = f", did you mean '{near[0]}'?" if near else ""
             raise value.error(f"expected one of {', '.join(words)}, not '{word}'{hint}")
         return word
 

@@ -113,7 +113,16 @@ log_level: inof
         ("web: {port: 8_080}", "1:13: web.port: expected a whole number"),
         ("web: {port: [80]}", "1:13: web.port: expected one value, not a list"),
         ("web: {port: !env P}", "1:13: web.port: '!env' is not known here"),
-        ("web: {port: 81, tls_port: 81}", "1:27: web.tls_port: 81 is the HTTP port already"),
+        (
+            "web: {port: 81, tls_port: 81}",
+            "1:27: web.tls_port: web.tls_port and web.port are both 81/tcp: give one of them",
+        ),
+        ("web: {port: 5060}", "1:13: web.port: sip.port and web.port are both 5060/tcp"),
+        (
+            "xmpp: {http_port: 8080}",
+            "1:19: xmpp.http_port: xmpp.http_port and web.port are both 8080/tcp",
+        ),
+        ("media: {rtp_ports: 4000-4008}", "1:20: media.rtp_ports: 4000-4008 holds 9 ports: expect"),
         ("web: {listen: localhost}", "1:15: web.listen: expected an IP address, not 'localhost'"),
         ("web: {certificate: no.pem}", "1:20: web.certificate: there is no file "),
         ("web: {certificate: gateway.yaml}", "1:20: web.certificate: needs 'key' beside it"),
@@ -144,6 +153,30 @@ log_level: inof
 def test_a_mistake_is_told_with_its_place(tmp_path: Path, text: str, complaint: str) -> None:
     [line] = complaints(tmp_path, text)[:1]
     assert line.startswith(f"gateway.yaml:{complaint}"), line
+
+
+def test_a_port_that_cannot_be_read_collides_with_nothing(tmp_path: Path) -> None:
+    assert len(complaints(tmp_path, "web: {port: http}\nsip: {port: 8080}")) == 1
+
+
+def test_a_word_that_is_nothing_like_the_choices_gets_them_once(tmp_path: Path) -> None:
+    assert complaints(tmp_path, "log_level: loud") == [
+        "gateway.yaml:1:12: log_level: expected one of debug, info, warning, error, not 'loud'"
+    ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "web: {port: 5060}\nsip: {tcp: off}",
+        "web: {port: 5060}\nsip: {enabled: off}",
+        "web: {port: 5222}\nxmpp: {server: 'a:5347', secret: !env S}",
+        "web: {port: 0, tls_port: 0}\nsip: {port: 0}",
+        "media: {rtp_ports: 4000-4009}",
+    ],
+)
+def test_ports_that_nobody_listens_on_twice_are_good(tmp_path: Path, text: str) -> None:
+    load(write(tmp_path, text), {"S": "hush"})
 
 
 def test_a_refused_secret_is_not_repeated(tmp_path: Path) -> None:
