@@ -85,11 +85,16 @@ class EmbeddedProsody:
                 await self._supervisor
         await self._end()
 
-    async def add_account(self, jid: str, password: str) -> None:
-        """Makes an account, or gives it a new password; also while the server runs."""
+    def account(self, jid: str) -> Jid:
+        """The account that `jid` names, made or not. Raises `TrestleError` for any other JID."""
         account = Jid.parse(jid)
         if not account.user or account.resource or account.host != self._settings.domain:
             raise TrestleError(f"{jid!r} is no account here: write name@{self._settings.domain}")
+        return account
+
+    async def add_account(self, jid: str, password: str) -> None:
+        """Makes an account, or gives it a new password; also while the server runs."""
+        account = self.account(jid)
         if not password or not password.isprintable():
             raise TrestleError("the password is empty, or has characters that cannot be typed")
         with _explained(self._files):

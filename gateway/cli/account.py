@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import getpass
 import sys
+import warnings
 
 from gateway.app import embedded_prosody
 from gateway.cli.options import Subparsers, add_config, load_config
@@ -28,8 +29,9 @@ def _add(options: argparse.Namespace) -> int:
         raise TrestleError(
             "xmpp.server is set: accounts are made on that server, not by this command"
         )
-    password = _password(options)
-    asyncio.run(embedded_prosody(config).add_account(options.jid, password))
+    prosody = embedded_prosody(config)
+    prosody.account(options.jid)  # before anybody types a password for nothing
+    asyncio.run(prosody.add_account(options.jid, _password(options)))
     sys.stdout.write(f"{options.jid} can log in now.\n")
     return 0
 
@@ -39,9 +41,21 @@ def _password(options: argparse.Namespace) -> str:
     if options.password_stdin:
         password = sys.stdin.readline().rstrip("\n")
     else:
-        password = getpass.getpass(f"Password for {options.jid}: ")
-        if password != getpass.getpass("Once more: "):
+        password = _typed(f"Password for {options.jid}: ")
+        if password != _typed("Once more: "):
             raise TrestleError("the two passwords differ: nothing was done")
     if not password:
         raise TrestleError("the password is empty: nothing was done")
     return password
+
+
+def _typed(prompt: str) -> str:
+    with warnings.catch_warnings():
+        # getpass would go on and read standard input, with the password on the screen.
+        warnings.simplefilter("error", getpass.GetPassWarning)
+        try:
+            return getpass.getpass(prompt)
+        except getpass.GetPassWarning:
+            raise TrestleError("no terminal: use --password-stdin") from None
+        except EOFError:
+            raise TrestleError("no password was typed: nothing was done") from None

@@ -9,6 +9,7 @@ import sys
 from gateway.app import serve
 from gateway.cli.flood import FloodGate
 from gateway.cli.options import Subparsers, add_config, load_config
+from gateway.cli.statedir import claimed
 from gateway.config import Config
 
 _log = logging.getLogger("trestle.app")
@@ -26,7 +27,8 @@ def add_parser(subparsers: Subparsers) -> None:
 def _run(options: argparse.Namespace) -> int:
     config = load_config(options)
     _set_up_logging(config.log_level)
-    asyncio.run(_serve(config))
+    with claimed(config.state_dir):
+        asyncio.run(_serve(config))
     return 0
 
 
