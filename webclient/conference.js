@@ -12,7 +12,7 @@ import { Signaling } from "./signaling.js";
 /** @import {SourceTracks} from "./peers.js" */
 /** @import {ClientMessage, MediaKind, ServerMessage} from "./protocol.js" */
 /** @import {Room} from "./room.js" */
-/** @import {Ending} from "./signaling.js" */
+/** @import {Connection, Ending} from "./signaling.js" */
 
 /** Error codes that the person need not see: the neighbour has just left. */
 const QUIET_ERRORS = new Set(["unknown-peer"]);
@@ -24,7 +24,7 @@ const KINDS = /** @type {const} */ (["audio", "video"]);
 
 /**
  * @typedef {object} Handlers
- * @property {(state: "joined" | "reconnecting") => void} state
+ * @property {(state: Connection) => void} state
  * @property {(room: Room) => void} room
  * @property {(streams: Map<string, SourceTracks>) => void} streams
  * @property {(text: string) => void} notice something the person should know

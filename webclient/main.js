@@ -8,6 +8,7 @@ import { EMPTY_ROOM } from "./room.js";
 import { ControlsView } from "./views/controls.js";
 import { byId } from "./views/dom.js";
 import { JoinView } from "./views/join.js";
+import { InviteView } from "./views/invite.js";
 import { landing } from "./views/landing.js";
 import { RosterView } from "./views/roster.js";
 import { StatusView } from "./views/status.js";
@@ -45,6 +46,7 @@ class RoomPage {
   #hear = byId("hear-button", HTMLButtonElement);
   #tiles = new TilesView(() => (this.#hear.hidden = false));
   #roster = new RosterView();
+  #invite = new InviteView();
   #status;
   #joinView;
 
@@ -101,11 +103,11 @@ class RoomPage {
     );
   }
 
-  /** @param {"joined" | "reconnecting"} state */
+  /** @param {import("./signaling.js").Connection} state */
   #connected(state) {
-    setState(state);
+    setState(state === "joined" ? "joined" : "reconnecting");
     this.#joinView.setBusy(false);
-    this.#status.setConnectionLost(state === "reconnecting");
+    this.#status.setConnection(state);
     showScreen("room-screen");
   }
 
@@ -116,7 +118,7 @@ class RoomPage {
     this.#joinView.setBusy(false);
     if (wasIn) {
       const wanted = ending.code === "normal" || ending.code === "replaced";
-      this.#showLeft(wanted ? "left" : "error", "You are out of the room", ending.text);
+      this.#showLeft(wanted ? "left" : "error", `You are out of ${this.#roomName}`, ending.text);
     } else {
       setState("error");
       showScreen("join-screen");
@@ -128,7 +130,7 @@ class RoomPage {
   #leave() {
     this.#conference?.leave();
     this.#clear();
-    this.#showLeft("left", "You left the room", "You can come back at any time.");
+    this.#showLeft("left", `You left ${this.#roomName}`, "You can come back at any time.");
   }
 
   async #rejoin() {
@@ -147,7 +149,7 @@ class RoomPage {
     this.#streams = new Map();
     this.#tiles.clear();
     this.#hear.hidden = true;
-    this.#status.setConnectionLost(false);
+    this.#status.setConnection("joined");
   }
 
   /**
@@ -180,6 +182,7 @@ class RoomPage {
   }
 
   #render() {
+    this.#invite.render(this.#room);
     this.#renderTiles();
     this.#roster.render(this.#room);
     this.#status.render(this.#room);

@@ -5,6 +5,8 @@
  * client relies on it; a neighbour's `signal` is a stranger's word and is checked whole.
  */
 
+import { isVisible } from "./names.js";
+
 /** @typedef {"web" | "sip" | "xmpp"} Kind */
 /** @typedef {"audio" | "video"} MediaKind */
 /** @typedef {{audio: boolean, video: boolean}} Muted */
@@ -279,6 +281,7 @@ export function nameProblem(name) {
   if (name === "") return "Tell the others your name.";
   if ([...name].length > 64) return "A name has at most 64 characters.";
   if (/\p{Cc}/u.test(name)) return "A name has no line breaks or other control characters.";
+  if (!isVisible(name)) return "A name needs something that people can see.";
   return null;
 }
 

@@ -26,10 +26,12 @@ const MAX_ATTEMPTS = 80;
  * @typedef {{code: string, text: string}} Ending
  */
 
+/** @typedef {"joined" | "reconnecting" | "restarting"} Connection restarting: the server said so */
+
 /**
  * @typedef {object} Handlers
  * @property {(message: ServerMessage) => void} message
- * @property {(state: "joined" | "reconnecting") => void} state
+ * @property {(state: Connection) => void} state
  * @property {(ending: Ending) => void} ended nothing is sent or tried any more
  */
 
@@ -45,6 +47,7 @@ export class Signaling {
   #ended = false;
   #attempts = 0;
   #heard = false;
+  #restarting = false;
   /** @type {Ending | null} */
   #lastWord = null;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -118,7 +121,10 @@ export class Signaling {
     console.debug("<", message);
     if (message.type === "welcome") this.#welcomed(socket, message.token);
     if (message.type === "error") this.#lastWord = message;
-    if (message.type === "bye") this.#lastWord = { code: message.reason, text: message.text };
+    if (message.type === "bye") {
+      this.#lastWord = { code: message.reason, text: message.text };
+      this.#restarting = message.reason === "shutdown";
+    }
     this.#on.message(message);
   }
 
@@ -129,6 +135,7 @@ export class Signaling {
   #welcomed(socket, token) {
     this.#token = token;
     this.#joined = true;
+    this.#restarting = false;
     this.#lastWord = null;
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.#checkAlive(socket), PING_INTERVAL_MS);
@@ -172,7 +179,7 @@ export class Signaling {
     const delay = Math.min(FIRST_DELAY_MS * 2 ** this.#attempts, MAX_DELAY_MS);
     this.#attempts += 1;
     this.#timer = setTimeout(() => this.start(), delay);
-    this.#on.state("reconnecting");
+    this.#on.state(this.#restarting ? "restarting" : "reconnecting");
   }
 
   /** @param {Ending} otherwise what to say if the server gave no reason */

@@ -92,6 +92,50 @@ async def test_a_lost_connection_is_rejoined_and_the_streams_come_back(
     assert await ana.page.evaluate("connections.open()") == 1
 
 
+async def test_a_restart_is_called_one_and_frozen_pictures_do_not_look_live(
+    server: ScriptedServer, browser: Browser
+) -> None:
+    ana, _ben = [await join(browser, server, person) for person in range(2)]
+    await pictures(ana.page, 2)
+    await ana.page.evaluate("void (WebSocket = class { close() {} })")
+    await server.tell("web-1", {"type": "bye", "reason": "shutdown", "text": "Back soon."})
+    await server.members["web-1"].socket.close(code=1012)
+    await expect(ana.page.locator("#connection-banner")).to_contain_text("server is restarting")
+    await expect(ana.page.locator(".tile:not(.you)")).to_have_css("opacity", "0.4")
+    await expect(ana.page.locator(".tile.you")).to_have_css("opacity", "1")
+
+
+async def test_alone_one_is_given_the_link_to_send(
+    server: ScriptedServer, browser: Browser
+) -> None:
+    ana = await join(browser, server)
+    await expect(ana.page.locator("#invite")).to_contain_text(f"{server.url}/demo")
+    await ana.page.click("#invite-copy-button")
+    await expect(ana.page.locator("#toasts")).to_contain_text("link")
+    await join(browser, server, 1)
+    await expect(ana.page.locator("#invite")).to_be_hidden()
+
+
+async def test_nobody_can_bear_the_name_you_and_namesakes_are_told_apart(
+    server: ScriptedServer, browser: Browser
+) -> None:
+    server.chained = False
+    server.legacy = [
+        PHONE | {"id": "sip-1", "name": "Ana Lopes (you)"},
+        PHONE | {"id": "sip-2a", "name": "phone"},
+        PHONE | {"id": "sip-3b", "name": "phone"},
+        PHONE | {"id": "sip-4", "name": "\u200b"},
+    ]
+    page = (await join(browser, server)).page
+    for place in (".tile", "#roster li"):
+        await expect(page.locator(f"{place} .you-badge:not(:empty)")).to_have_count(1)
+        await expect(page.locator(f"{place}[data-participant=web-1] .you-badge")).to_be_visible()
+        await expect(page.locator(f"{place} .tail:not(:empty)")).to_have_text(["2a", "3b"])
+        await expect(page.locator(f"{place}[data-participant=sip-4] .name")).to_have_text(
+            "Somebody"
+        )
+
+
 async def test_mute_is_silence_and_everyone_sees_it(
     server: ScriptedServer, browser: Browser
 ) -> None:
@@ -112,7 +156,9 @@ async def test_a_camera_goes_off_and_on_for_a_child_behind_a_relay_too(
 ) -> None:
     pages = [(await join(browser, server, person)).page for person in range(3)]
     await pictures(pages[2], 3)
+    await expect(pages[0].locator("#camera-button")).to_have_text("Stop camera")
     await pages[0].keyboard.press("v")
+    await expect(pages[0].locator("#camera-button")).to_have_text("Start camera")
     await pictures(pages[1], 2)
     await pictures(pages[2], 2)
     assert server.members["web-1"].entry["publishes"] == ["audio"]
@@ -285,6 +331,7 @@ async def test_leaving_leads_to_a_way_back(server: ScriptedServer, browser: Brow
     ana = await join(browser, server)
     await ana.page.click("#leave-button")
     await state_is(ana.page, "left")
+    await expect(ana.page.locator("#left-title")).to_have_text("You left demo")
     await server.until(lambda: not server.members)
     await ana.page.click("#rejoin-button")
     await state_is(ana.page, "joined")

@@ -155,7 +155,7 @@ test("a restarting server is come back to", () => {
   joined();
   last().receive({ type: "bye", reason: "shutdown", text: "The gateway is stopping." });
   last().end(1012);
-  assert.deepEqual(states, ["joined", "reconnecting"]);
+  assert.deepEqual(states, ["joined", "restarting"]);
 });
 
 test("a silent server is given up after two pings", () => {

@@ -76,8 +76,8 @@ export class ControlsView {
     const silent = muted || !tracks.audio;
     const sound = !tracks.audio ? "No microphone" : muted ? "Unmute" : "Mute";
     label(this.#mute, sound, silent ? "microphone-off" : "microphone", silent);
-    label(this.#camera, "Camera", tracks.video ? "camera" : "camera-off", !tracks.video);
-    this.#camera.setAttribute("aria-pressed", String(tracks.video !== undefined));
+    const picture = tracks.video ? "Stop camera" : "Start camera";
+    label(this.#camera, picture, tracks.video ? "camera" : "camera-off", !tracks.video);
   }
 }
 

@@ -1,5 +1,7 @@
 /** What several views share: typed look-ups in index.html, avatars, icons. */
 
+import { shownName } from "../names.js";
+
 /**
  * @template {Element} E
  * @param {string} id
@@ -42,6 +44,21 @@ export function copyOf(templateId) {
  */
 export function setIcon(root, selector, name) {
   within(root, `${selector} use`, SVGUseElement).setAttribute("href", `#icon-${name}`);
+}
+
+/**
+ * Writes a participant's name, and beside it, where no name can imitate them, what is ours to say:
+ * that it is you, or which one of those called the same.
+ *
+ * @param {ParentNode} root with a `.name`, a `.you-badge` and a `.tail`
+ * @param {string} name
+ * @param {{isYou: boolean, tail: string | undefined}} aside
+ */
+export function writeName(root, name, { isYou, tail }) {
+  const element = within(root, ".name", HTMLElement);
+  element.textContent = element.title = shownName(name);
+  within(root, ".you-badge", HTMLElement).textContent = isYou ? "(you)" : "";
+  within(root, ".tail", HTMLElement).textContent = tail ?? "";
 }
 
 /**

@@ -1,6 +1,7 @@
 /** Who is here, and how each one joined. */
 
-import { byId, copyOf, paintAvatar, setIcon, within } from "./dom.js";
+import { tails } from "../names.js";
+import { byId, copyOf, paintAvatar, setIcon, within, writeName } from "./dom.js";
 
 /** @import {Kind, Participant} from "../protocol.js" */
 /** @import {Room} from "../room.js" */
@@ -35,20 +36,24 @@ export class RosterView {
   /** @param {Room} room */
   render({ participants, you }) {
     this.#count.textContent = String(participants.length);
-    this.#list.replaceChildren(...participants.map((one) => entry(one, one.id === you)));
+    const apart = tails(participants);
+    const entries = participants.map((one) =>
+      entry(one, { isYou: one.id === you, tail: apart.get(one.id) }),
+    );
+    this.#list.replaceChildren(...entries);
   }
 }
 
 /**
  * @param {Participant} participant
- * @param {boolean} isYou
+ * @param {{isYou: boolean, tail: string | undefined}} aside
  */
-function entry({ id, kind, name, publishes, muted }, isYou) {
+function entry({ id, kind, name, publishes, muted }, aside) {
   const element = copyOf("roster-template");
   element.dataset.participant = id;
   element.dataset.kind = kind;
   paintAvatar(within(element, ".avatar", HTMLElement), name);
-  within(element, ".name", HTMLElement).textContent = isYou ? `${name} (you)` : name;
+  writeName(element, name, aside);
   const listens = publishes.includes("audio") ? "" : ", listens";
   within(element, ".how", HTMLElement).textContent = HOW[kind] + listens;
   element.classList.toggle("is-muted", muted.audio);

@@ -1,10 +1,15 @@
-/** The room's head: its name, its link, what is to be said about it; and the page's title. */
+/** The room's head: its name, what is to be said about it; and the page's title. */
 
 import { secrecyNotice } from "../room.js";
 import { byId, within } from "./dom.js";
-import { toast } from "./toasts.js";
 
 /** @import {Room} from "../room.js" */
+
+const BANNER = {
+  joined: "",
+  reconnecting: "Connection lost, rejoining…",
+  restarting: "The server is restarting, you will be back in a moment.",
+};
 
 export class StatusView {
   #banner = byId("connection-banner", HTMLElement);
@@ -13,7 +18,6 @@ export class StatusView {
   /** @param {string} room */
   constructor(room) {
     byId("room-name", HTMLElement).textContent = room;
-    byId("copy-link-button", HTMLButtonElement).onclick = () => copyLink();
   }
 
   /** @param {Room} room */
@@ -26,19 +30,9 @@ export class StatusView {
     if (text.textContent !== (notice ?? "")) text.textContent = notice;
   }
 
-  /** @param {boolean} lost */
-  setConnectionLost(lost) {
-    this.#banner.hidden = !lost;
-  }
-}
-
-async function copyLink() {
-  const link = location.origin + location.pathname;
-  try {
-    await navigator.clipboard.writeText(link);
-    toast("The room's link is copied.");
-  } catch (error) {
-    console.info("the clipboard cannot be used:", error);
-    toast(`The room's link: ${link}`);
+  /** @param {"joined" | "reconnecting" | "restarting"} state */
+  setConnection(state) {
+    this.#banner.textContent = BANNER[state];
+    this.#banner.hidden = state === "joined";
   }
 }

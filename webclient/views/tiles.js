@@ -2,7 +2,8 @@
 
 import { fitTiles } from "../layout.js";
 import { LevelMeter, TALKING } from "../levels.js";
-import { byId, copyOf, paintAvatar, setIcon, within } from "./dom.js";
+import { tails } from "../names.js";
+import { byId, copyOf, paintAvatar, setIcon, within, writeName } from "./dom.js";
 
 /** @import {SourceTracks} from "../peers.js" */
 /** @import {Participant} from "../protocol.js" */
@@ -39,12 +40,14 @@ export class TilesView {
       tile.close();
       this.#tiles.delete(id);
     }
+    const apart = tails(participants);
     for (const participant of participants) {
       const isYou = participant.id === you;
       const tile = this.#tile(participant, isYou);
+      const tail = apart.get(participant.id);
       if (isYou)
-        tile.update({ ...participant, muted: { ...participant.muted, audio: muted } }, own);
-      else tile.update(participant, streams.get(participant.id) ?? {});
+        tile.update({ ...participant, muted: { ...participant.muted, audio: muted } }, own, tail);
+      else tile.update(participant, streams.get(participant.id) ?? {}, tail);
     }
     this.#fit();
   }
@@ -77,7 +80,8 @@ export class TilesView {
     const style = getComputedStyle(this.#grid);
     const width = clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight);
     const height = clientHeight - parseFloat(style.paddingTop) - parseFloat(style.paddingBottom);
-    const fit = fitTiles(this.#tiles.size, { width, height }, GAP);
+    const shown = [...this.#grid.children].filter((one) => !one.hasAttribute("hidden"));
+    const fit = fitTiles(shown.length, { width, height }, GAP);
     this.#grid.style.setProperty("--tile-width", `${fit.width}px`);
     this.#grid.style.setProperty("--tile-height", `${fit.height}px`);
   }
@@ -114,9 +118,10 @@ class Tile {
   /**
    * @param {Participant} participant
    * @param {SourceTracks} tracks
+   * @param {string | undefined} tail
    */
-  update({ name, publishes, muted }, tracks) {
-    within(this.element, ".name", HTMLElement).textContent = this.#isYou ? `${name} (you)` : name;
+  update({ name, publishes, muted }, tracks, tail) {
+    writeName(this.element, name, { isYou: this.#isYou, tail });
     paintAvatar(within(this.element, ".avatar", HTMLElement), name);
     this.#unmuted = publishes.includes("audio") && !muted.audio;
     this.element.classList.toggle("is-muted", !this.#unmuted);
