@@ -1,0 +1,315 @@
+"""PURE: the jitter buffers of all streams, as arrays: one row for each, sixteen slots of 20 ms.
+
+Arrival. A packet's slot follows from its timestamp, so that a pause of the sender (RFC 3551, s.
+4.1) is not taken for loss. How late it comes is measured against the earliest that came lately
+(`low`, which may rise by 500 ppm for clocks that drift apart); `excess` follows the latest ones
+fast and forgets them by a millisecond per second. Both together say when a slot ought to be played:
+
+    ideal(now) = (now - low - hold) / 20 ms,   hold = excess + 5 ms, from 10 to 200 ms
+
+Since playing waits for the next tick too, 10 ms less than that are 20 ms on average.
+
+Playing. Each tick takes one slot. A row that plays later than its ideal leaves out a slot, best in
+a pause, and blends over the seam; one that plays too early repeats itself over a missing slot
+instead of giving it up. In silence a row takes the ideal at once, so most corrections are not
+heard. What is missing is said to be concealed for 120 ms at most; then the row is silent.
+"""
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+Rows = NDArray[np.intp]
+Flags = NDArray[np.bool_]
+Whole = NDArray[np.int64]
+Seconds = NDArray[np.float64]
+
+TICK: Final = 0.020
+SLOTS: Final = 16
+WIDTH: Final = 640
+"""Octets of a slot: 320 samples of PCM, or a packet's payload of up to 256 kbit/s."""
+
+PCM: Final = -1
+"""The length of a slot that holds samples (int16[320] at 16 kHz) instead of an encoded frame."""
+
+MIN_HOLD: Final = 0.010
+MAX_HOLD: Final = 0.200
+_MARGIN = 0.005
+_RISE = 500e-6 * TICK
+_FORGET = 1e-3 * TICK
+_FOLLOW = 0.3
+
+_MAX_GAP = 6
+"""Ticks of concealment before a row falls silent."""
+
+_LEAVE_OUT_IN_PAUSE = 1.2
+_LEAVE_OUT_IN_SPEECH = 2.0
+_JUMP = 6.0
+_TOO_EARLY = 0.25
+
+_MAX_STEPS = 1500
+"""Slots that a timestamp may jump (30 s); farther is a sender that has started anew."""
+
+_LATE_RUN = 10
+"""That many packets in a row after their time: the sender's clock has jumped back."""
+
+
+class State(IntEnum):
+    """What a row gives in a tick."""
+
+    SILENT = 0
+    PLAY = 1
+    CONCEAL = 2
+    BLEND = 3
+    """Two slots become one: `place` and `following`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pulled:
+    """What the rows give in one tick; all arrays have one element for each row asked for."""
+
+    state: NDArray[np.int8]
+    place: Rows
+    """Of the slot in the flat views; for SILENT and CONCEAL that of the slot that is not there."""
+    following: Rows
+    """The place of the next slot where that has come, else -1."""
+    starts: Flags
+    """The first frame after silence."""
+
+
+class JitterBuffers:
+    """`flat` uint8[rows * 16, 640], `lengths` and `levels` [rows * 16] are read by place."""
+
+    def __init__(self, capacity: int) -> None:
+        self.capacity = 0
+        self.ring = np.zeros((0, SLOTS, WIDTH), np.uint8)
+        self._length = np.zeros((0, SLOTS), np.int16)
+        self._level = np.zeros((0, SLOTS), np.uint8)
+        self._tag = np.zeros((0, SLOTS), np.int64)
+        self._unit = np.zeros(0, np.int64)
+        self._started = np.zeros(0, np.bool_)
+        self._ssrc = np.zeros(0, np.int64)
+        self._newest = np.zeros(0, np.int64)
+        self._newest_sequence = np.zeros(0, np.int64)
+        self._newest_timestamp = np.zeros(0, np.int64)
+        self._play = np.zeros(0, np.int64)
+        self._silent = np.zeros(0, np.bool_)
+        self._gap = np.zeros(0, np.int64)
+        self._low = np.zeros(0, np.float64)
+        self._excess = np.zeros(0, np.float64)
+        self._transit = np.zeros(0, np.float64)
+        self._late_run = np.zeros(0, np.int64)
+        self._unsure = np.zeros(0, np.int64)
+        """Concealed ticks that may turn out to have been a pause of the sender."""
+        self.jitter = np.zeros(0, np.float64)
+        """Seconds; RFC 3550, section 6.4.1."""
+        self.received = np.zeros(0, np.int64)
+        self.expected = np.zeros(0, np.int64)
+        self.late = np.zeros(0, np.int64)
+        self.duplicate = np.zeros(0, np.int64)
+        self.concealed = np.zeros(0, np.int64)
+        self.left_out = np.zeros(0, np.int64)
+        self.grow(capacity)
+
+    def grow(self, capacity: int) -> None:
+        """Room for more rows; those that are there keep their numbers and contents."""
+        for name, array in vars(self).items():
+            if isinstance(array, np.ndarray):
+                bigger = np.zeros((capacity, *array.shape[1:]), array.dtype)
+                bigger[: self.capacity] = array
+                setattr(self, name, bigger)
+        self.capacity = capacity
+        self.flat = self.ring.reshape(capacity * SLOTS, WIDTH)
+        self.lengths = self._length.reshape(capacity * SLOTS)
+        self.levels = self._level.reshape(capacity * SLOTS)
+        self._tags = self._tag.reshape(capacity * SLOTS)
+
+    def open(self, row: int, clock_rate: int) -> None:
+        """A new stream in that row; everything about an older one is forgotten."""
+        for array in vars(self).values():
+            if isinstance(array, np.ndarray) and array.shape[:1] == (self.capacity,):
+                array[row] = 0
+        self._tag[row] = -1
+        self._unit[row] = clock_rate // 50
+
+    # --- arrival -----------------------------------------------------------------------------
+
+    def put(
+        self,
+        rows: Rows,
+        sequences: Whole,
+        timestamps: Whole,
+        ssrcs: Whole,
+        arrivals: Seconds,
+        payloads: NDArray[np.uint8],
+        lengths: NDArray[np.int16],
+        levels: NDArray[np.uint8],
+    ) -> None:
+        """Packets in order of arrival; several may be of one row.
+
+        `payloads` uint8[n, w <= 640]; `lengths` in octets, or PCM; `levels` in -dBov (RFC 6464).
+        """
+        for one in _rounds(rows):
+            self._put(
+                rows[one],
+                sequences[one],
+                timestamps[one],
+                ssrcs[one],
+                arrivals[one],
+                payloads[one],
+                lengths[one],
+                levels[one],
+            )
+
+    def _put(
+        self,
+        rows: Rows,
+        sequences: Whole,
+        timestamps: Whole,
+        ssrcs: Whole,
+        arrivals: Seconds,
+        payloads: NDArray[np.uint8],
+        lengths: NDArray[np.int16],
+        levels: NDArray[np.uint8],
+    ) -> None:
+        """At most one packet of each row."""
+        ahead = _wrapped(sequences - self._newest_sequence[rows], 16)
+        ticks = _wrapped(timestamps - self._newest_timestamp[rows], 32)
+        steps = np.rint(ticks / self._unit[rows]).astype(np.int64)
+        anew = ~self._started[rows] | (ssrcs != self._ssrc[rows])
+        anew |= (np.abs(steps) > _MAX_STEPS) | (self._late_run[rows] >= _LATE_RUN)
+        if anew.any():
+            self._restart(rows[anew], ssrcs[anew], arrivals[anew])
+            ahead[anew] = 1
+            steps[anew] = 1
+        # Two packets never share a slot, whatever a broken sender's timestamps say.
+        steps = np.where(ahead > 0, np.maximum(steps, 1), np.minimum(steps, np.sign(ahead)))
+        slots = self._newest[rows] + steps
+        self._count(rows, ahead, steps)
+        transits = arrivals - slots * TICK
+        self._measure(rows, transits)
+
+        newer = ahead > 0
+        which = rows[newer]
+        self._newest[which] = slots[newer]
+        self._newest_sequence[which] = sequences[newer]
+        self._newest_timestamp[which] = timestamps[newer]
+
+        places = rows * SLOTS + (slots & (SLOTS - 1))
+        duplicate = self._tags[places] == slots
+        late = ~duplicate & (slots < self._play[rows])
+        self.duplicate[rows] += duplicate
+        self.late[rows] += late
+        self._late_run[rows] = np.where(late, self._late_run[rows] + 1, 0)
+        good = ~(duplicate | late)
+        if not good.all():
+            places, payloads, slots = places[good], payloads[good], slots[good]
+            lengths, levels = lengths[good], levels[good]
+        self.flat[places, : payloads.shape[1]] = payloads
+        self.lengths[places] = lengths
+        self.levels[places] = levels
+        self._tags[places] = slots
+
+    def _restart(self, rows: Rows, ssrcs: Whole, arrivals: Seconds) -> None:
+        """The packets at hand get slot 1. What is known about jitter stays."""
+        self._started[rows] = True
+        self._ssrc[rows] = ssrcs
+        self._tag[rows] = -1
+        self._newest[rows] = 0
+        self._play[rows] = 0
+        self._silent[rows] = True
+        self._low[rows] = self._transit[rows] = arrivals - TICK
+        self._late_run[rows] = self._unsure[rows] = 0
+
+    def _count(self, rows: Rows, ahead: Whole, steps: Whole) -> None:
+        self.received[rows] += 1
+        # After a restart whatever was missing is not this stream's.
+        self.expected[rows] += np.maximum(ahead, 0)
+        pause = (ahead == 1) & (steps > 1)
+        self.concealed[rows] -= np.where(pause, self._unsure[rows], 0)
+        self._unsure[rows] = np.where(pause, 0, self._unsure[rows])
+
+    def _measure(self, rows: Rows, transits: Seconds) -> None:
+        low = np.minimum(self._low[rows] + _RISE, transits)
+        now = transits - low
+        excess = self._excess[rows]
+        excess = np.where(now > excess, excess + _FOLLOW * (now - excess), excess - _FORGET)
+        self._low[rows] = low
+        self._excess[rows] = np.clip(excess, 0, MAX_HOLD - _MARGIN)
+        change = np.abs(transits - self._transit[rows])
+        self.jitter[rows] += (change - self.jitter[rows]) / 16
+        self._transit[rows] = transits
+
+    # --- playing -----------------------------------------------------------------------------
+
+    def pull(self, rows: Rows, quiet: Flags, now: float) -> Pulled:
+        """One tick of the rows. `quiet`: whether nobody would hear a slot being left out."""
+        hold = np.clip(self._excess[rows] + _MARGIN, MIN_HOLD, MAX_HOLD)
+        ideal = (now - self._low[rows] - hold) / TICK
+        silent = self._silent[rows] | ~self._started[rows]
+        play = self._play[rows]
+        newest = self._newest[rows]
+        behind = ideal - play
+        jump = (silent & (behind >= 1)) | (behind > _JUMP)
+        play = np.where(jump, np.floor(ideal).astype(np.int64), play)
+        play = np.maximum(play, newest - (SLOTS - 1))
+
+        places = rows * SLOTS + (play & (SLOTS - 1))
+        nexts = rows * SLOTS + ((play + 1) & (SLOTS - 1))
+        started = self._started[rows]
+        here = started & (self._tags[places] == play)
+        next_here = started & (self._tags[nexts] == play + 1)
+        blend = here & next_here & ~silent & ~jump
+        blend &= behind > np.where(quiet, _LEAVE_OUT_IN_PAUSE, _LEAVE_OUT_IN_SPEECH)
+
+        gap = np.where(here, 0, self._gap[rows] + 1)
+        starts = here & silent
+        silent = ~here & (silent | (gap > _MAX_GAP))
+        conceal = ~here & ~silent
+        keep = silent | (conceal & (play - ideal > _TOO_EARLY))
+        self._play[rows] = play + np.where(keep, 0, 1) + blend
+        self._gap[rows] = gap
+        self._silent[rows] = silent
+        self.concealed[rows] += conceal
+        self.left_out[rows] += blend
+        self._unsure[rows] = np.where(conceal, self._unsure[rows] + 1, 0)
+        state = np.where(blend, State.BLEND, np.where(here, State.PLAY, 2 * conceal))
+        following = np.where(next_here, nexts, -1)
+        return Pulled(state.astype(np.int8), places, following, starts)
+
+    # --- what is known -----------------------------------------------------------------------
+
+    def lost(self, rows: Rows) -> Whole:
+        """Packets that never came, so far; negative where duplicates came (RFC 3550, A.3)."""
+        lost: Whole = self.expected[rows] - self.received[rows]
+        return lost
+
+    def hold(self, rows: Rows) -> Seconds:
+        """How long packets of least delay are held before the next tick may play them."""
+        held: Seconds = np.clip(self._excess[rows] + _MARGIN, MIN_HOLD, MAX_HOLD)
+        return held
+
+    def highest_sequence(self, row: int) -> int:
+        return int(self._newest_sequence[row])
+
+
+def _wrapped(difference: Whole, bits: int) -> Whole:
+    """Of two numbers that wrap: -half to half - 1."""
+    half = 1 << bits - 1
+    return ((difference + half) & (2 * half - 1)) - half
+
+
+def _rounds(rows: Rows) -> list[Rows]:
+    """Positions in `rows`, so that no row comes twice in one round and order is kept."""
+    everything: Rows = np.arange(len(rows))
+    if len(rows) < 2 or np.bincount(rows).max() == 1:
+        return [everything] if len(rows) else []
+    order = np.argsort(rows, kind="stable")
+    ordered = rows[order]
+    first = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
+    repeated = np.repeat(first, np.diff(np.r_[first, len(rows)]))
+    turn = everything - repeated
+    return [order[turn == number] for number in range(int(turn.max()) + 1)]
