@@ -8,7 +8,7 @@ and with which SRTP sessions its rows are opened and closed. Three kinds of tran
 - `dtls_leg.DtlsLeg`: DTLS-SRTP without ICE on one of a phone's own ports (RFC 5763).
 - `sdes`: keys from the session description (RFC 4568), no packets of its own.
 
-Driving one (`IceLiteEndpoint` and `DtlsLeg` alike): `receive(data, source, now)` for what
+Driving one (`IceLiteEndpoint` and `DtlsLeg` nearly alike): `receive(data, source, now)` for what
 `demultiplex.kinds_of` calls STUN or DTLS, `handle_timeout(now)` once `next_timeout()` has come,
 and after each of them drain `datagrams_to_send()` and `events()`. `now` is monotonic seconds.
 
