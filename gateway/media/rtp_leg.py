@@ -110,7 +110,7 @@ class RtpLeg:
 
     def answer(self, offer: SessionDescription, choice: Choice) -> SessionDescription:
         """Raises `Refused`, and then the leg goes on as it was."""
-        remote = read_remote(choice.section)
+        remote = read_remote(choice.section, offer)
         self._set_remote(remote)
         return self._describe(lambda local: describe_answer(offer, choice.index, remote, local))
 

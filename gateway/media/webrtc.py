@@ -15,9 +15,9 @@ from gateway.media.mixer import FRAME, RATE
 from gateway.media.rtcp import Reports
 from gateway.media.rtp import RtpPacket
 from gateway.media.telephone_event import TelephoneEvents
+from gateway.media.transport import RemoteTransport
 from gateway.media.webrtc_negotiation import (
     AudioOffer,
-    RemoteTransport,
     WebRtcOffer,
     describe_answer,
     read_offer,

@@ -23,7 +23,8 @@ from aiortc import (
 from aiortc.sdp import candidate_from_sdp, candidate_to_sdp
 
 from gateway.errors import Reason, Refused
-from gateway.media.webrtc_negotiation import MAX_CANDIDATES, LocalTransport, RemoteTransport
+from gateway.media.dtls_negotiation import MAX_CANDIDATES
+from gateway.media.transport import LocalTransport, RemoteTransport
 from gateway.ports import ParticipantId
 
 log = logging.getLogger("trestle.media")
