@@ -76,6 +76,8 @@ class Pulled:
     """Of the slot in the flat views; for SILENT and CONCEAL that of the slot that is not there."""
     following: Rows
     """The place of the next slot where that has come, else -1."""
+    previous: Rows
+    """The place of the slot before where that is still there, else -1."""
     starts: Flags
     """The first frame after silence."""
 
@@ -259,6 +261,7 @@ class JitterBuffers:
 
         places = rows * SLOTS + (play & (SLOTS - 1))
         nexts = rows * SLOTS + ((play + 1) & (SLOTS - 1))
+        lasts = rows * SLOTS + ((play - 1) & (SLOTS - 1))
         started = self._started[rows]
         here = started & (self._tags[places] == play)
         next_here = started & (self._tags[nexts] == play + 1)
@@ -278,7 +281,8 @@ class JitterBuffers:
         self._unsure[rows] = np.where(conceal, self._unsure[rows] + 1, 0)
         state = np.where(blend, State.BLEND, np.where(here, State.PLAY, 2 * conceal))
         following = np.where(next_here, nexts, -1)
-        return Pulled(state.astype(np.int8), places, following, starts)
+        previous = np.where(self._tags[lasts] == play - 1, lasts, -1)
+        return Pulled(state.astype(np.int8), places, following, previous, starts)
 
     # --- what is known -----------------------------------------------------------------------
 

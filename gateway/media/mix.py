@@ -1,0 +1,48 @@
+"""PURE: the sums that listeners hear: all who speak in their room, without themselves (N-1)."""
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+Pcm = NDArray[np.int16]
+Sum = NDArray[np.int32]
+Rows = NDArray[np.intp]
+
+# Below the knee the mix passes untouched; above it, what is left of the scale is approached by a
+# tanh: several loud voices together get denser, never wrapped and never cut flat.
+_KNEE: Final = 24_576
+_HEADROOM: Final = 32_767 - _KNEE
+
+_NOISE_AMPLITUDE = 12
+_NOISE: Pcm = (
+    np.random.default_rng(3389).normal(0, _NOISE_AMPLITUDE, 16_384).round().astype(np.int16)
+)
+
+
+def room_sums(pcm: Pcm, rooms: Rows, count: int) -> Sum:
+    """int32[count, samples]: what is spoken in each room; `rooms` of each row of pcm ascends."""
+    sums = np.zeros((count, pcm.shape[1]), np.int32)
+    if len(pcm):
+        first = np.flatnonzero(np.r_[True, rooms[1:] != rooms[:-1]])
+        sums[rooms[first]] = np.add.reduceat(pcm, first, axis=0, dtype=np.int32)
+    return sums
+
+
+def limit(sums: Sum) -> Pcm:
+    """Sums of any number of sources, brought back into 16 bits; row by row."""
+    loud = np.flatnonzero(np.abs(sums).max(axis=1, initial=0) > _KNEE)
+    out = sums.astype(np.int16)
+    if len(loud):
+        rows = sums[loud]
+        size = np.abs(rows)
+        over = np.maximum(size - _KNEE, 0) / _HEADROOM
+        soft = np.minimum(size, _KNEE) + _HEADROOM * np.tanh(over)
+        out[loud] = np.sign(rows) * np.rint(soft)
+    return out
+
+
+def comfort_noise(tick: int, samples: int) -> Pcm:
+    """int16[samples] at -69 dBov: a line that is silent but not dead."""
+    start = tick * 7919 % (len(_NOISE) - samples)
+    return _NOISE[start : start + samples]
