@@ -114,7 +114,8 @@ class DtlsAssociation:
 
     def receive(self, datagram: bytes) -> None:
         """Anything may be in it; what is no DTLS is dropped by OpenSSL."""
-        if self.state in (DtlsState.CLOSED, DtlsState.FAILED):
+        # OpenSSL takes an empty datagram for a mistake of ours.
+        if not datagram or self.state in (DtlsState.CLOSED, DtlsState.FAILED):
             return
         self._ssl.bio_write(datagram)
         if self.state is DtlsState.CONNECTING:
