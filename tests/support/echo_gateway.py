@@ -48,6 +48,8 @@ class Port(asyncio.DatagramProtocol):
         self.target: AddressKey | None = None
         self.machine: IceLiteEndpoint | DtlsLeg | None = None
         self.connected = asyncio.Event()
+        self.echoing = asyncio.Event()
+        """Half a second has gone back."""
         self.failed = asyncio.Event()
         self.failure = ""
         self.packets = self.reports = 0
@@ -92,6 +94,8 @@ class Port(asyncio.DatagramProtocol):
             self.reports += bool(self.batch.unprotect_rtcp([0], [self.secure.rx]).all())
         elif self.batch.unprotect([0], [self.secure.rx]).all():
             self.packets += 1
+            if self.packets == 25:
+                self.echoing.set()
             if isinstance(self.machine, IceLiteEndpoint):
                 self.machine.heard([0], asyncio.get_running_loop().time())
             if self.batch.protect([0], [self.secure.tx]).all():
