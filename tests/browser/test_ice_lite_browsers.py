@@ -1,6 +1,11 @@
 """The ICE-lite endpoint against real browsers: they hear their own tone come back."""
 
-from collections.abc import AsyncIterator
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 import pytest
@@ -8,6 +13,7 @@ from playwright.async_api import Page, async_playwright
 
 from support.browser import ARGUMENTS
 from support.echo_gateway import EchoGateway
+from support.firefox import Firefox
 from support.processes import find_program
 from support.tones import level
 
@@ -38,13 +44,16 @@ async function offer(hz) {
   await pc.setLocalDescription();
   return pc.localDescription.sdp;
 }
-const take = (sdp) => pc.setRemoteDescription({ type: "answer", sdp });
+async function take(sdp) {
+  await pc.setRemoteDescription({ type: "answer", sdp });
+  return null;
+}
 function sound() {
   const samples = new Float32Array(16384);
   analyser.getFloatTimeDomainData(samples);
   return [context.sampleRate, Array.from(samples)];
 }
-async function end() { pc.close(); }
+async function end() { pc.close(); return null; }
 </script>"""
 
 
@@ -62,19 +71,30 @@ async def chromium() -> AsyncIterator[Page]:
 
 @pytest.mark.timeout(60)
 async def test_chromium_hears_its_echo_and_says_goodbye(chromium: Page) -> None:
+    await _hears_its_echo(chromium.evaluate)
+
+
+@pytest.mark.timeout(120)
+async def test_firefox_hears_its_echo_and_says_goodbye(tmp_path: Path) -> None:
+    async with Firefox(tmp_path) as firefox:
+        await firefox.show("data:text/html," + quote(PAGE))
+        await _hears_its_echo(firefox.evaluate)
+
+
+async def _hears_its_echo(evaluate: Callable[[str], Awaitable[Any]]) -> None:
     async with EchoGateway() as gateway:
-        answer = await gateway.answer(await chromium.evaluate("(hz) => offer(hz)", HZ))
-        await chromium.evaluate("(sdp) => take(sdp)", answer)
+        answer = await gateway.answer(await evaluate(f"offer({HZ})"))
+        await evaluate(f"take({json.dumps(answer)})")
         await gateway.connected()
-        heard = -120.0
-        for _ in range(40):
-            rate, samples = await chromium.evaluate("sound()")
-            heard = level(np.array(samples), int(rate), HZ)
-            if heard > -30:
-                break
-        assert heard > -30
         (port,) = gateway.ports
+        async with asyncio.timeout(10):
+            await port.echoing.wait()
+            while True:
+                rate, samples = await evaluate("sound()")
+                if level(np.array(samples), int(rate), HZ) > -30:
+                    break
         assert port.batch.forged == port.batch.replayed == 0
-        await chromium.evaluate("end()")
-        await port.failed.wait()
+        await evaluate("end()")
+        async with asyncio.timeout(10):
+            await port.failed.wait()
         assert port.failure == "the peer closed the connection"
