@@ -129,7 +129,7 @@ class Engine:
         self._forget(row)
         self._keys.pop(row, None)
         self._speaking.forget_row(row)
-        self.streams.free(row)
+        self.streams.give_back(row)
         self._change(room)
 
     def set_format(self, row: int, format_: Format) -> None:
@@ -157,10 +157,12 @@ class Engine:
         self.streams.is_muted[row] = muted
 
     def set_source(self, row: int, is_source: bool) -> None:
-        """Whether its room hears the stream; the first frame after that is told."""
-        if is_source and not self.streams.is_source[row]:
-            self.streams.was_told[row] = False
+        """Whether its room hears the stream."""
         self.streams.is_source[row] = is_source
+
+    def tell_first_frame(self, row: int) -> None:
+        """The next frame of a stream that is no leg's is told again."""
+        self.streams.was_told[row] = False
 
     def set_gain(self, listener: int, source: int, gain: float) -> None:
         """What one leg hears of another stream: 0.0 is a block, 1.0 is as everybody."""
@@ -471,7 +473,7 @@ class Engine:
         if group.secured:
             group.packets.protect(group.secured, group.sessions)
         for run in group.runs:
-            outbox.send(run.socket, run.start, run.stop)
+            outbox.send(run.sock, run.start, run.stop)
         outbox.send_each(group.sockets, len(rows) - len(group.sockets))
 
     # --- single streams for browsers ---------------------------------------------------------
@@ -548,7 +550,7 @@ class Engine:
     def _packets_to_one(self, place: int, sending: Sending) -> None:
         if sending.session is not None:
             self._packets.protect([place], [sending.session])
-        self._outbox.send(sending.socket, place, place + 1)
+        self._outbox.send(sending.sock, place, place + 1)
 
     # --- inside ------------------------------------------------------------------------------
 

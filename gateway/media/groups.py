@@ -34,7 +34,7 @@ class Room:
 class Run:
     """Packets `start` to `stop` of the outbox leave by one socket."""
 
-    socket: socket
+    sock: socket
     start: int
     stop: int
 
@@ -64,12 +64,12 @@ class Group:
         """Sorted by socket; the last ones have a socket for each."""
         users: dict[int, int] = {}
         for _, row in listeners:
-            descriptor = streams.sending[row].socket.fileno()
+            descriptor = streams.sending[row].sock.fileno()
             users[descriptor] = users.get(descriptor, 0) + 1
         listeners.sort(
             key=lambda one: (
-                users[streams.sending[one[1]].socket.fileno()] == 1,
-                streams.sending[one[1]].socket.fileno(),
+                users[streams.sending[one[1]].sock.fileno()] == 1,
+                streams.sending[one[1]].sock.fileno(),
             )
         )
         self.listeners: Rows = np.array([row for _, row in listeners], np.intp)
@@ -78,12 +78,12 @@ class Group:
         self.runs: list[Run] = []
         self.sockets: list[socket] = []
         for index, sending in enumerate(sendings):
-            if users[sending.socket.fileno()] == 1:
-                self.sockets.append(sending.socket)
-            elif self.runs and self.runs[-1].socket is sending.socket:
-                self.runs[-1] = Run(sending.socket, self.runs[-1].start, index + 1)
+            if users[sending.sock.fileno()] == 1:
+                self.sockets.append(sending.sock)
+            elif self.runs and self.runs[-1].sock is sending.sock:
+                self.runs[-1] = Run(sending.sock, self.runs[-1].start, index + 1)
             else:
-                self.runs.append(Run(sending.socket, index, index + 1))
+                self.runs.append(Run(sending.sock, index, index + 1))
         self.outbox = Outbox(len(listeners), _WIDTH)
         self.packets = PacketRows(self.outbox.rows, self.outbox.lengths)
         secure = [(i, one.session) for i, one in enumerate(sendings) if one.session is not None]

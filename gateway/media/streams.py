@@ -30,7 +30,7 @@ class Sending:
 
     payload_type: int
     ssrc: int
-    socket: socket
+    sock: socket
     address: AddressKey
     session: SrtpSession | None = None
     """None is plain RTP."""
@@ -53,7 +53,7 @@ class Streams:
         """Whether its room hears it, as far as roles go."""
         self.is_repacked = np.zeros(capacity, np.bool_)
         self.was_told = np.zeros(capacity, np.bool_)
-        """Whether the first frame since it became a source was reported."""
+        """Whether its first frame was reported."""
         self.receive_type = np.full(capacity, NOBODY, np.int64)
         self.events_type = np.full(capacity, NOBODY, np.int64)
         self.level_number = np.zeros(capacity, np.uint8)
@@ -69,6 +69,11 @@ class Streams:
 
     def __len__(self) -> int:
         return self.capacity - len(self._free)
+
+    @property
+    def free(self) -> int:
+        """How many rows can still be taken."""
+        return len(self._free)
 
     def take(self, room: int, format_: Format, *, is_leg: bool, start: tuple[int, int]) -> int:
         """A new row; `start` are random numbers for its first sequence number and timestamp.
@@ -92,7 +97,7 @@ class Streams:
         self.step[row] = CLOCK_RATE[format_] // 50
         self.is_repacked[row] = False
 
-    def free(self, row: int) -> None:
+    def give_back(self, row: int) -> None:
         self.room[row] = NOBODY
         self.sending.pop(row, None)
         self._free.append(row)

@@ -8,7 +8,6 @@ import pytest
 
 from gateway.errors import Reason, Refused
 from gateway.media.plane import InlinePlane
-from gateway.media.rtp_leg import RtpLeg
 from gateway.ports import (
     SEAT,
     Answer,
@@ -298,24 +297,3 @@ async def test_an_empty_datagram_does_not_end_a_connection() -> None:
         assert plane.events.empty()
 
 
-async def test_a_fault_of_ours_in_one_leg_ends_only_that_leg(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    async with Plane() as plane, Phone(401) as ana, Phone(593) as bob, Phone(709) as cid:
-        for leg, phone in (("sip-ana", ana), ("sip-bob", bob), ("sip-cid", cid)):
-            await plane.call(leg, phone)
-        await ana.hears(593, 709)
-
-        def fail(_: RtpLeg) -> None:
-            raise RuntimeError("a bug")
-
-        pull = RtpLeg.pull
-        monkeypatch.setattr(
-            RtpLeg, "pull", lambda leg: fail(leg) if leg.id == "sip-bob" else pull(leg)
-        )
-        failed = await plane.next_event()
-        assert isinstance(failed, LegFailed)
-        assert (failed.leg, failed.reason) == ("sip-bob", Reason.FAILURE)
-        await ana.hears_no_longer(593)
-        await ana.hears(709)
-        assert "a bug" in caplog.text
