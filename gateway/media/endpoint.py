@@ -48,8 +48,8 @@ STRANGERS: Final = (1000.0, 1000.0)
 """Checks a second and at once from addresses that belong to no leg: about 5 % of a core."""
 
 PEER: Final = (100.0, 300.0)
-"""STUN and DTLS packets a second and at once of one leg. Browsers begin with a check each 50 ms
-and pair; a handshake has a dozen datagrams."""
+"""STUN packets a second and at once of one leg, and as many of DTLS. Browsers begin with a check
+each 50 ms and pair; a handshake has a dozen datagrams."""
 
 _SHORTEST_WAIT = 0.01
 
@@ -80,7 +80,9 @@ class _Leg:
     serial: int
     ice: IceLite
     dtls: DtlsAssociation
-    bucket: Bucket
+    checks: Bucket
+    records: Bucket
+    """DTLS has its own: a flood of it, from a forged source, must not cost the peer its consent."""
     give_up_at: float
     """When it has to be connected; afterwards consent counts."""
     wake_at: float = float("inf")
@@ -154,6 +156,7 @@ class IceLiteEndpoint:
                 is_client=remote.setup == "active",
                 fingerprints=remote.fingerprints,
             ),
+            Bucket(*PEER, now),
             Bucket(*PEER, now),
             now + CONNECT_TIMEOUT,
         )
@@ -266,7 +269,7 @@ class IceLiteEndpoint:
 
     def _may_pass(self, source: AddressKey, now: float) -> bool:
         leg = self.leg_of.get(source)
-        bucket = self._strangers if leg is None else self._legs[leg].bucket
+        bucket = self._strangers if leg is None else self._legs[leg].checks
         if bucket.take(now):
             return True
         self.counters.limited += 1
@@ -284,7 +287,7 @@ class IceLiteEndpoint:
             self.counters.unknown_source += 1
             return
         leg = self._legs[index]
-        if not leg.bucket.take(now):
+        if not leg.records.take(now):
             self.counters.limited += 1
             return
         if not leg.ended:

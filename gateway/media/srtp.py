@@ -21,6 +21,13 @@ MAX_TRAILER: Final = 16 + 4
 MAX_RTCP: Final = 1300
 """A longer compound packet is not opened: no peer of ours has so much to report."""
 
+MAX_SSRCS: Final = 256
+"""Of one inbound session, which may serve 64 m-sections."""
+
+_RTP_SSRC = 8
+_RTCP_SSRC = 4
+"""Where the sender's SSRC stands in a packet."""
+
 # srtp_err_status_t
 _FORGED = (7,)
 _REPLAYED = (9, 10)
@@ -83,6 +90,8 @@ class SrtpSession:
         self._session = Session(policy)
         self.handle: Any = self._session._srtp[0]
         """For `PacketRows`; valid as long as this object lives."""
+        self._ssrcs: dict[int, None] = {}
+        """Of packets that were opened, oldest first."""
 
     @classmethod
     def inbound(cls, profile: SrtpProfile, key_and_salt: bytes) -> Self:
@@ -101,17 +110,27 @@ class SrtpSession:
         if len(packet) > MAX_RTCP:
             return None
         try:
-            return self._session.unprotect_rtcp(packet)
+            opened = self._session.unprotect_rtcp(packet)
         except pylibsrtp.Error:
             return None
+        ssrc = int.from_bytes(opened[_RTCP_SSRC : _RTCP_SSRC + 4], "big")
+        if not self.knows(ssrc):
+            self.remember(ssrc)
+        return opened
 
-    def forget(self, ssrc: int) -> None:
-        """Frees what an SSRC costs. The peer may make up as many as it likes; keep only those
-        that belong to a stream."""
-        try:
-            self._session.remove_stream(ssrc)
-        except pylibsrtp.Error:
-            return  # it was not known
+    def knows(self, ssrc: int) -> bool:
+        return ssrc in self._ssrcs
+
+    def remember(self, ssrc: int) -> None:
+        """A packet of a new SSRC has been opened, and libsrtp keeps state for it from now on.
+
+        A peer may make up as many as it likes: the oldest then makes room.
+        """
+        if len(self._ssrcs) == MAX_SSRCS:
+            oldest = next(iter(self._ssrcs))
+            del self._ssrcs[oldest]
+            self._session.remove_stream(oldest)
+        self._ssrcs[ssrc] = None
 
 
 class PacketRows:
@@ -142,25 +161,32 @@ class PacketRows:
 
     def unprotect(self, which: Sequence[int], sessions: Sequence[SrtpSession]) -> NDArray[np.bool_]:
         """Opens RTP packets; where False, the row's content means nothing."""
-        return self._open(lib.srtp_unprotect, which, sessions)
+        return self._open(lib.srtp_unprotect, which, sessions, _RTP_SSRC)
 
     def unprotect_rtcp(
         self, which: Sequence[int], sessions: Sequence[SrtpSession]
     ) -> NDArray[np.bool_]:
         """The same for RTCP packets."""
-        return self._open(lib.srtp_unprotect_rtcp, which, sessions)
+        return self._open(lib.srtp_unprotect_rtcp, which, sessions, _RTCP_SSRC)
 
     def _open(
         self,
         function: Callable[[Any, Any, Any], int],
         which: Sequence[int],
         sessions: Sequence[SrtpSession],
+        ssrc_at: int,
     ) -> NDArray[np.bool_]:
         status = self._apply(function, which, sessions, 0)
         ok: NDArray[np.bool_] = status == 0
         if not ok.all():
             self.forged += int(np.isin(status, _FORGED).sum())
             self.replayed += int(np.isin(status, _REPLAYED).sum())
+        if len(which):
+            # The SSRC stands in the clear, and stays where it is.
+            words = self.rows[which, ssrc_at : ssrc_at + 4].view(">u4")[:, 0].tolist()
+            for index, (ssrc, session) in enumerate(zip(words, sessions, strict=True)):
+                if not session.knows(ssrc) and ok[index]:
+                    session.remember(ssrc)
         return ok
 
     def _apply(

@@ -71,11 +71,13 @@ class IceClient:
     def take(self, local: LocalTransport) -> None:
         """The gateway's answer."""
         self.local = local
-        self.dtls = DtlsAssociation(
-            self.identity,
-            is_client=self.remote.setup == "passive",
-            fingerprints=(("sha-256", local.fingerprint),),
-        )
+        self.dtls = self.association(local.fingerprint)
+
+    def association(self, fingerprint: str) -> DtlsAssociation:
+        """Our end of the handshake, with a gateway that has this certificate."""
+        is_client = self.remote.setup == "passive"
+        fingerprints = (("sha-256", fingerprint),)
+        return DtlsAssociation(self.identity, is_client=is_client, fingerprints=fingerprints)
 
     def check(
         self,

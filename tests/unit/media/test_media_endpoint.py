@@ -56,15 +56,17 @@ def test_a_check_and_a_handshake_make_a_connection(setup: str) -> None:
     assert connected.secure.rx.unprotect_rtcp(client.dtls.secure.tx.protect_rtcp(report)) == report
 
 
-def test_the_answer_to_a_check_tells_the_address_it_came_from() -> None:
+@pytest.mark.parametrize(("host", "family"), [("198.51.100.7", 1), ("2001:db8::7", 2)])
+def test_the_answer_to_a_check_tells_the_address_it_came_from(host: str, family: int) -> None:
     gateway, client = endpoint(), IceClient()
-    client.take(gateway.add_leg(0, client.remote, 0.0))
-    gateway.receive(client.check(CONTROLLING, NOMINATION), client.key, 0.0)
-    client.exchange(gateway, 0.0)
+    client.key = key_of(host, 5000)
+    connected = client.connect(gateway, 0)
+    assert connected.address == client.key
     message = last_answer(client)
     assert message.message_class is MessageClass.SUCCESS
-    port = int.from_bytes(message.attributes[Attribute.XOR_MAPPED_ADDRESS][2:4], "big")
-    assert port ^ 0x2112 == 5000
+    mapped = message.attributes[Attribute.XOR_MAPPED_ADDRESS]
+    assert mapped[1] == family
+    assert int.from_bytes(mapped[2:4], "big") ^ 0x2112 == 5000
 
 
 def test_a_peer_that_is_lite_too_is_reached_at_its_candidate() -> None:
@@ -318,9 +320,18 @@ def test_a_peer_gets_so_many_answers() -> None:
     for _ in range(1000):
         gateway.receive(check, client.key, 100.0)
     assert len(gateway.datagrams_to_send()) == int(PEER[1])
+    assert gateway.counters.limited == 1000 - int(PEER[1])
+
+
+def test_a_flood_of_dtls_does_not_cost_a_peer_its_consent() -> None:
+    gateway, client = endpoint(), IceClient()
+    client.connect(gateway, 0)
     for _ in range(1000):
         gateway.receive(b"\x17\xfe\xfd" + bytes(40), client.key, 100.0)
-    assert gateway.counters.limited == 2000 - int(PEER[1])
+    assert gateway.counters.limited == 1000 - int(PEER[1])
+    gateway.receive(client.check(CONTROLLING, NOMINATION), client.key, 100.0)
+    assert client.exchange(gateway, 100.0) == []
+    assert last_answer(client).message_class is MessageClass.SUCCESS
 
 
 def test_keepalives_and_answers_are_read_over() -> None:

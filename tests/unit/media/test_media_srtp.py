@@ -15,6 +15,7 @@ from gateway.media.srtp import (
     AES_CM_128_HMAC_SHA1_32,
     AES_CM_128_HMAC_SHA1_80,
     MAX_RTCP,
+    MAX_SSRCS,
     PROFILES,
     PacketRows,
     SrtpProfile,
@@ -186,15 +187,25 @@ def test_reports_are_sealed_and_opened() -> None:
     assert row(batch) == report
 
 
-def test_a_forgotten_ssrc_starts_anew() -> None:
+def test_a_peer_that_makes_up_ssrcs_costs_no_more_than_its_share() -> None:
     outbound, inbound = session_pair(AEAD_AES_128_GCM)
-    sealing = packet_rows(rtp(1))
-    assert sealing.protect([0], [outbound]).all()
-    batch = packet_rows(row(sealing), row(sealing))
-    assert batch.unprotect([0], [inbound]).all()
-    inbound.forget(SSRC)
-    inbound.forget(SSRC)
-    assert batch.unprotect([1], [inbound]).all()
+    first = packet_rows(rtp(1, ssrc=0))
+    assert first.protect([0], [outbound]).all()
+    for number in range(MAX_SSRCS):
+        replay = packet_rows(row(first))
+        assert replay.unprotect([0], [inbound]).all() == (number == 0), "its state was lost"
+        other = packet_rows(rtp(1, ssrc=1 + number))
+        assert other.protect([0], [outbound]).all()
+        assert other.unprotect([0], [inbound]).all()
+    assert not inbound.knows(0)
+    assert all(inbound.knows(1 + number) for number in range(MAX_SSRCS))
+
+
+def test_a_forged_packet_is_no_new_ssrc() -> None:
+    _, inbound = session_pair(AEAD_AES_128_GCM)
+    batch = packet_rows(rtp(1))
+    assert not batch.unprotect([0], [inbound]).any()
+    assert not inbound.knows(SSRC)
 
 
 @given(st.binary(max_size=120), st.sampled_from(PROFILES))
