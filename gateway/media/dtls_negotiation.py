@@ -49,8 +49,9 @@ def read_transport(section: MediaDescription, whole: SessionDescription) -> Remo
     if setup not in _SETUP_ANSWER:
         raise Refused(Reason.SECURITY, f"a=setup:{setup[:20]} leaves nobody to begin the handshake")
     ufrag, password = section.get("ice-ufrag") or "", section.get("ice-pwd") or ""
-    if len(ufrag) > _MAX_CREDENTIAL or len(password) > _MAX_CREDENTIAL:
-        raise Refused(Reason.BAD_REQUEST, "ice-ufrag or ice-pwd is longer than 256 characters")
+    if any(len(one) > _MAX_CREDENTIAL or not one.isascii() for one in (ufrag, password)):
+        text = "ice-ufrag or ice-pwd is longer than 256 characters, or not ASCII"
+        raise Refused(Reason.BAD_REQUEST, text)
     # The candidates of a BUNDLE group may stand in another of its sections.
     sharing = [one for one in whole.inherited() if one.get("ice-ufrag") == ufrag]
     candidates = dict.fromkeys(line for one in sharing for line in one.all("candidate"))

@@ -224,6 +224,6 @@ def _parameters(codec: Codec) -> str:
 def _rtcp_port(section: MediaDescription) -> int:
     """RFC 3605; the next port where nothing is said."""
     said = (section.get("rtcp") or "").split(" ")[0]
-    if said.isascii() and said.isdigit() and 0 < int(said[:6]) <= 65_535:
+    if said.isascii() and said.isdigit() and len(said) <= 5 and 0 < int(said) <= 65_535:
         return int(said)
     return min(section.port + 1, 65_535)

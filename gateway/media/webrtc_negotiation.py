@@ -176,7 +176,7 @@ def _extension(section: MediaDescription, wanted: str) -> int:
         number, _, uri = value.partition(" ")
         number = number.partition("/")[0]
         if uri.split(" ")[0] == wanted and number.isascii() and number.isdigit():
-            return int(number) if 1 <= int(number[:4]) <= 14 else 0
+            return int(number) if len(number) <= 2 and 1 <= int(number) <= 14 else 0
     return 0
 
 
