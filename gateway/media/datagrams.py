@@ -250,7 +250,7 @@ class Outbox:
             self._msg["namelen"][which] = 16 if family == socket.AF_INET else 28
 
     def _send_plainly(self, sock: socket.socket, row: int) -> int:
-        data = self.rows[row, : self.lengths[row]]
+        data = self.rows[row, : self.lengths[row]].tobytes()
         target = address_of(address_keys(self.addresses[row : row + 1])[0])
         try:
             sock.sendto(data, target)

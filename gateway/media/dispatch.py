@@ -44,9 +44,7 @@ def tell(switchboard: Switchboard, request: Told) -> None:
         case CloseLeg():
             switchboard.close_leg(request.leg)
         case SetTracks():
-            switchboard.seat_tracks(
-                request.room, request.peer, request.connection, request.tracks
-            )
+            switchboard.seat_tracks(request.room, request.peer, request.connection, request.tracks)
         case AttachEdge():
             switchboard.attach(request.room, request.edge)
         case DetachEdge():

@@ -8,6 +8,7 @@ What a tick does is the same few array operations for all rooms of a phase toget
 only what has to be: Opus and G.722 for those who are heard, and for each room once.
 """
 
+import logging
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,8 +20,8 @@ from gateway.media.datagrams import Outbox, address_row
 from gateway.media.formats import CLOCK_RATE, OCTETS, Format
 from gateway.media.groups import HEADER, Group, Room
 from gateway.media.hearing import Hearing, level_of, levels_of
-from gateway.media.jitter_buffers import PCM, WIDTH, JitterBuffers, Pulled, State
-from gateway.media.mix import comfort_noise, limit, room_sums
+from gateway.media.jitter import PCM, WIDTH, JitterBuffers, Pulled, State
+from gateway.media.mixer import comfort_noise, limit, room_sums
 from gateway.media.opus import IS_20_MS, MAX_PAYLOAD, Encoder
 from gateway.media.repacking import Repacker
 from gateway.media.rtp_rows import UNKNOWN_LEVEL, RtpRows, audio_levels
@@ -29,6 +30,8 @@ from gateway.media.speaking import Speaking
 from gateway.media.srtp import MAX_TRAILER, PacketRows
 from gateway.media.streams import NOBODY, Receiving, Sending, Streams
 from gateway.media.telephone_event import TelephoneEvents
+
+log = logging.getLogger("trestle.media")
 
 Rows = NDArray[np.intp]
 Pcm = NDArray[np.int16]
@@ -60,7 +63,14 @@ class FirstFrame:
     row: int
 
 
-EngineEvent = Digit | FirstFrame
+@dataclass(frozen=True, slots=True)
+class RoomFailed:
+    """A fault of ours: the room is not mixed any more."""
+
+    number: int
+
+
+EngineEvent = Digit | FirstFrame | RoomFailed
 
 
 class Engine:
@@ -310,16 +320,33 @@ class Engine:
         if groups is None:
             groups = self._groups[phase] = self._regroup(phase)
         for group in groups:
-            self._mix(group, now)
+            try:
+                self._mix(group, now)
+            except Exception:
+                self._part(phase, group)
+
+    def _part(self, phase: int, group: Group) -> None:
+        """A fault of ours ends one room at most: the rooms of a group are mixed each for itself
+        from now on, and the one that fails again is given up."""
+        log.exception("mixing failed by a fault of ours, in one of %d rooms", len(group.rooms))
+        if len(group.rooms) > 1:
+            single = [Group([room], self.streams, wide=group.wide) for room in group.rooms]
+            groups = self._groups[phase] or []
+            self._groups[phase] = [one for one in groups if one is not group] + single
+        elif not group.rooms[0].has_failed:
+            group.rooms[0].has_failed = True
+            self._events.append(RoomFailed(group.rooms[0].number))
+            self._groups[phase] = None
 
     def _regroup(self, phase: int) -> list[Group]:
-        rooms = [room for room in self._rooms.values() if room.phase == phase and room.rows]
-        wide = [self._is_wide(room) for room in rooms]
-        return [
-            Group(some, self.streams, wide=rate)
-            for rate in (False, True)
-            if (some := [room for room, is_wide in zip(rooms, wide, strict=True) if is_wide == rate])
+        rooms = [
+            room
+            for room in self._rooms.values()
+            if room.phase == phase and room.rows and not room.has_failed
         ]
+        wide = [room for room in rooms if self._is_wide(room)]
+        narrow = [room for room in rooms if not self._is_wide(room)]
+        return [Group(some, self.streams, wide=some is wide) for some in (narrow, wide) if some]
 
     def _is_wide(self, room: Room) -> bool:
         """8 kHz will do where everybody speaks G.711 and nobody is heard by a browser."""
@@ -411,7 +438,8 @@ class Engine:
         mix_of[own[speaks]] = count + np.arange(len(speaks))
         listeners, extra = self._with_gains(group, heard, frames, sums, minus, mix_of)
         mixes = limit(np.concatenate((sums, minus, extra)))
-        room_of = np.concatenate((np.arange(count), rooms[speaks], group.room_of_listener[listeners]))
+        their_rooms = group.room_of_listener[listeners]
+        room_of = np.concatenate((np.arange(count), rooms[speaks], their_rooms))
         own_rows = np.concatenate((group.listeners[own[speaks]], group.listeners[listeners]))
         mix_of[listeners] = count + len(speaks) + np.arange(len(listeners))
         numbers = group.numbers[room_of]
@@ -485,7 +513,8 @@ class Engine:
 
         An Opus packet passes unchanged; other formats are coded once for all targets.
         """
-        sources = [(i, row) for i, row in enumerate(group.sources.tolist()) if row in self._forwards]
+        rows = enumerate(group.sources.tolist())
+        sources = [(index, row) for index, row in rows if row in self._forwards]
         spoken = self._speakers.is_speaking(group.sources)
         count = 0
         for index, row in sources:

@@ -26,6 +26,7 @@ class Room:
     number: int
     phase: int
     rows: set[int] = field(default_factory=set)
+    has_failed: bool = False
     gains: dict[tuple[int, int], float] = field(default_factory=dict)
     """(listener, source): what the one makes of the other's voice; 0.0 is a block."""
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from gateway.media import g711, g722, opus
 from gateway.media.formats import CLOCK_RATE, OCTETS, Format
 from gateway.media.half_band import NARROW, WIDE, Upsampler
-from gateway.media.jitter_buffers import PCM, WIDTH, JitterBuffers, State
+from gateway.media.jitter import PCM, WIDTH, JitterBuffers, State
 from gateway.media.repacking import Decoder, Repacker
 from gateway.media.rtp_rows import UNKNOWN_LEVEL
 from gateway.media.waveform import Waveforms, blend
@@ -26,7 +26,7 @@ _LAWS: Final = ((Format.PCMU, g711.PCMU), (Format.PCMA, g711.PCMA))
 
 def level_of(power: NDArray[np.float32]) -> NDArray[np.float32]:
     """dBov, -127 at least."""
-    return np.maximum(10 * np.log10(power + np.float32(1e-13)), np.float32(-127))
+    return np.asarray(np.maximum(10 * np.log10(power + 1e-13), -127), np.float32)
 
 
 def levels_of(payloads: NDArray[np.uint8], formats: NDArray[np.int8]) -> NDArray[np.uint8]:
@@ -164,8 +164,6 @@ class Hearing:
     def _decoder(self, row: int) -> opus.Decoder | g722.Decoder:
         decoder = self._decoders.get(row)
         if decoder is None:
-            decoder = (
-                opus.Decoder() if self._formats[row] == Format.OPUS else g722.Decoder()
-            )
+            decoder = opus.Decoder() if self._formats[row] == Format.OPUS else g722.Decoder()
             self._decoders[row] = decoder
         return decoder

@@ -85,9 +85,7 @@ class IcePort:
         self.port = port
         capacity = engine.streams.capacity
         candidates = host_candidates([(host, port) for host in hosts])
-        self._endpoint = IceLiteEndpoint(
-            identity, candidates, capacity, secrets.token_bytes, now
-        )
+        self._endpoint = IceLiteEndpoint(identity, candidates, capacity, secrets.token_bytes, now)
         self._carried: dict[int, Carried] = {}
         self._free = list(range(capacity - 1, -1, -1))
         self._direct = np.full(capacity, -1, np.int64)
@@ -186,9 +184,7 @@ class IcePort:
         if places:
             self._endpoint.heard(take(places, numbers, sessions), now)
 
-    def _take_rtp(
-        self, places: list[int], numbers: list[int], sessions: list[SrtpSession]
-    ) -> Rows:
+    def _take_rtp(self, places: list[int], numbers: list[int], sessions: list[SrtpSession]) -> Rows:
         box = self._inbox
         opened = self._packets.unprotect(places, sessions)
         which: Rows = np.array(places, np.intp)[opened]

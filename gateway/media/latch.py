@@ -40,9 +40,7 @@ class Latch:
             host = self._signalled[0]
             if source[0] != host and _is_reachable_from_everywhere(host):
                 return False
-        elif source != self._latched and (
-            source[0] != self._latched[0] or silence < PORT_SILENCE
-        ):
+        elif source != self._latched and (source[0] != self._latched[0] or silence < PORT_SILENCE):
             return False
         self._latched = source
         return True

@@ -59,27 +59,13 @@ _ENCODER_SIZE: int = _OPUS.opus_encoder_get_size(1)
 _DECODER_SIZE: int = _OPUS.opus_decoder_get_size(1)
 
 
-def duration(payload: bytes) -> int:
-    """How many samples at 48 kHz a packet holds, 0 if it is broken; RFC 6716, section 3.1."""
-    if not payload:
-        return 0
-    code = payload[0] & 3
-    if code == 3:
-        frames = payload[1] & 63 if len(payload) > 1 else 0
-    else:
-        frames = 1 if code == 0 else 2
-    samples = frames * _FRAME_SIZES[payload[0] >> 3]
-    return samples if samples <= 5760 else 0
-
-
 def _is_one_frame(toc: int) -> bool:
     frames = 1 if toc & 3 == 0 else 2 if toc & 3 < 3 else 0
     return frames * _FRAME_SIZES[toc >> 3] == 960
 
 
 IS_20_MS: Final[NDArray[np.bool_]] = np.array([_is_one_frame(toc) for toc in range(256)])
-"""By a packet's first octet: one frame's worth, as nearly everybody sends. Code 3 is looked at
-by `duration`."""
+"""By a packet's first octet: whether it surely lasts as long as a slot, as nearly all do."""
 
 
 class Encoder:

@@ -224,7 +224,8 @@ class PhonePorts:
     ) -> NDArray[np.bool_]:
         streams = self._engine.streams
         sources = self._inbox.addresses[which]
-        mine = (sources.view(np.uint64) == self._latched[rows].view(np.uint64)).all(axis=1)
+        latched = self._latched[rows].view(np.uint64)
+        mine: NDArray[np.bool_] = (sources.view(np.uint64) == latched).all(axis=1)
         agreed = packets.valid & (
             (packets.payload_type == streams.receive_type[rows])
             | (packets.payload_type == streams.events_type[rows])

@@ -74,6 +74,7 @@ class Plane(ABC):
 
     def add_candidate(self, leg: ParticipantId, candidate: Candidate) -> None:
         """ICE-lite waits for the peer's checks and needs no candidates; RFC 8445, section 2.5."""
+        log.debug("%s < candidate, not needed", leg)
 
     def mute(self, leg: ParticipantId, muted: bool) -> None:
         self._tell(MuteLeg(leg, muted))
@@ -104,6 +105,7 @@ class Plane(ABC):
         self, room: RoomName, peer: ParticipantId, connection: str, candidate: Candidate
     ) -> None:
         """As with legs."""
+        log.debug("%s < candidate, not needed", peer)
 
     def attach(self, room: RoomName, edge: Edge) -> None:
         self._tell(AttachEdge(room, edge))

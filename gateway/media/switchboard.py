@@ -8,14 +8,14 @@ import datetime
 import logging
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
 from gateway.errors import Reason, Refused
 from gateway.media.connection import Connection
 from gateway.media.dtls import DtlsIdentity
-from gateway.media.engine import PHASES, Digit, Engine, FirstFrame
+from gateway.media.engine import PHASES, Digit, Engine, FirstFrame, RoomFailed
 from gateway.media.ice_port import IcePort
 from gateway.media.negotiation import Choice, Transport, choose
 from gateway.media.phone_leg import PhoneLeg
@@ -97,13 +97,20 @@ class Switchboard:
     def step(self, number: int, due: float) -> None:
         """Step `number`, every 5 ms: receives, and mixes the rooms of one phase."""
         now, phase = time.monotonic(), number % PHASES
-        self._ice.drain(now)
-        self._phones.drain(phase, now)
+        self._guarded(self._ice.drain, now)
+        self._guarded(self._phones.drain, phase, now)
         self.engine.tick(phase, due)
         if now >= self._next_housekeeping:
             self._next_housekeeping = now + _HOUSEKEEPING
             self._keep_house(now)
         self._tell()
+
+    def _guarded(self, drain: Callable[..., None], *arguments: float) -> None:
+        """What strangers send must never stop the clock, not even by a fault of ours."""
+        try:
+            drain(*arguments)
+        except Exception:
+            log.exception("received packets are lost by a fault of ours")
 
     def _keep_house(self, now: float) -> None:
         self._ice.handle_timeout(now)
@@ -127,6 +134,15 @@ class Switchboard:
                         self._events.append(DigitPressed(leg, event.digit))
                 case FirstFrame():
                     self._tell_received(event.row)
+                case RoomFailed():
+                    self._give_up(event.number)
+
+    def _give_up(self, number: int) -> None:
+        """A room that cannot be mixed ends, by its legs."""
+        for room in self._rooms.values():
+            if room.number == number:
+                for leg in room.legs:
+                    self._fail(leg, "the media failed by a fault of ours", Reason.FAILURE)
 
     def _tell_received(self, row: int) -> None:
         for room in self._rooms.values():
@@ -136,7 +152,7 @@ class Switchboard:
                 return
 
     def _leg_of(self, row: int) -> ParticipantId | None:
-        return next((leg for leg in self._room_of if self._row(leg) == row), None)
+        return next((leg for leg in self._room_of if self.row_of(leg) == row), None)
 
     # --- legs --------------------------------------------------------------------------------
 
@@ -173,7 +189,7 @@ class Switchboard:
         self._admit(leg)
 
     def mute(self, leg: ParticipantId, muted: bool) -> None:
-        row = self._row(leg)
+        row = self.row_of(leg)
         if row is not None:
             self.engine.mute(row, muted)
 
@@ -319,7 +335,8 @@ class Switchboard:
                 self.engine.set_source(section.row, True)
         room.seats.apply()
 
-    def _row(self, leg: ParticipantId) -> int | None:
+    def row_of(self, leg: ParticipantId) -> int | None:
+        """Its stream in the engine."""
         room = self._room_of.get(leg)
         if room is None:
             return None
@@ -330,7 +347,7 @@ class Switchboard:
 
     def _admitted_row(self, name: RoomName, leg: ParticipantId) -> int | None:
         room = self._rooms.get(name)
-        return self._row(leg) if room is not None and leg in room.admitted else None
+        return self.row_of(leg) if room is not None and leg in room.admitted else None
 
     def _seat_connection(self, room: _Room, peer: ParticipantId, name: str) -> Connection:
         return Connection(
@@ -350,9 +367,9 @@ class Switchboard:
             room.seats.remove(peer)
             self._tidy(room)
 
-    def _fail(self, leg: ParticipantId, why: str) -> None:
+    def _fail(self, leg: ParticipantId, why: str, reason: Reason = Reason.CONNECTIVITY) -> None:
         """The media is gone; the leg's signalling ends it, by `close_leg`."""
         room = self._room_of.get(leg)
         if room is not None and leg not in room.failed:
             room.failed.add(leg)
-            self._events.append(LegFailed(leg, Reason.CONNECTIVITY, why))
+            self._events.append(LegFailed(leg, reason, why))

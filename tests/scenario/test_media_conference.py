@@ -3,11 +3,13 @@
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Mapping
+from typing import Any
 
 import pytest
 
 from gateway.errors import Reason, Refused
 from gateway.media.plane import InlinePlane
+from gateway.media.speakers import Flags, Rows, Speakers
 from gateway.ports import (
     SEAT,
     Answer,
@@ -43,6 +45,12 @@ class Plane(InlinePlane):
     async def __aexit__(self, *_: object) -> None:
         await self.stop()
         assert set(self.inventory().values()) == {0}, self.inventory()
+
+    def row_of(self, leg: str) -> int:
+        assert self._switchboard is not None
+        row = self._switchboard.row_of(ParticipantId(leg))
+        assert row is not None
+        return row
 
     async def next_event(self) -> MediaEvent:
         async with asyncio.timeout(5):
@@ -297,3 +305,30 @@ async def test_an_empty_datagram_does_not_end_a_connection() -> None:
         assert plane.events.empty()
 
 
+
+
+async def test_a_fault_of_ours_in_one_room_ends_only_that_room(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with Plane() as plane, Phone(401) as ana, Phone(593) as bob, Phone(709) as cid:
+        other = RoomName("other")
+        await plane.call("sip-ana", ana)
+        await plane.call("sip-bob", bob)
+        answer = await plane.answer(other, ParticipantId("sip-cid"), Offer(cid.offer()))
+        cid.take(answer.sdp)
+        await ana.hears(593)
+        row = plane.row_of("sip-cid")
+
+        def choose(self: Speakers, rows: Rows, *rest: Any) -> Flags:
+            if row in rows:
+                raise RuntimeError("a bug")
+            return original(self, rows, *rest)
+
+        original = Speakers.choose
+        monkeypatch.setattr(Speakers, "choose", choose)
+        failed = await plane.next_event()
+        assert isinstance(failed, LegFailed)
+        assert (failed.leg, failed.reason) == ("sip-cid", Reason.FAILURE)
+        await ana.ear.next(30)
+        await ana.hears(593)
+        assert "a bug" in caplog.text
