@@ -45,7 +45,7 @@ CONSENT_TIMEOUT: Final = 30.0
 """RFC 7675, section 5.1."""
 
 STRANGERS: Final = (1000.0, 1000.0)
-"""Checks a second and at once from addresses that belong to no leg: about 5 % of a core."""
+"""Checks a second and at once from addresses that belong to no leg: about 2 % of a core."""
 
 PEER: Final = (100.0, 300.0)
 """STUN packets a second and at once of one leg, and as many of DTLS. Browsers begin with a check
