@@ -22,6 +22,7 @@ from gateway.media.ice import (
     STALE,
     Credentials,
     IceLite,
+    Refusal,
     candidate_addresses,
     is_check,
     username_of,
@@ -237,15 +238,11 @@ class IceLiteEndpoint:
             return
         leg = self._by_ufrag.get(username_of(request))
         if leg is None or leg.ended:
-            self.counters.unauthenticated += 1
-            self._to_send.append((stun.error(request, 401, "Unauthenticated"), source))
+            self._refuse(request, Refusal(401, "Unauthenticated"), b"", source)
             return
         refusal = leg.ice.refusal(request)
         if refusal is not None:
-            self.counters.unauthenticated += not refusal.authenticated
-            key = leg.ice.key if refusal.authenticated else b""
-            answer = stun.error(request, refusal.code, refusal.reason, key)
-            self._to_send.append((answer, source))
+            self._refuse(request, refusal, leg.ice.key, source)
             return
         self._receive_check(leg, request, source, now)
 
@@ -266,6 +263,17 @@ class IceLiteEndpoint:
         self._heard[leg.index] = now
         self._to_send.append((stun.success(request, address_of(source), leg.ice.key), source))
         self._drain(leg, now)
+
+    def _refuse(
+        self, request: stun.Message, refusal: Refusal, key: bytes, source: AddressKey
+    ) -> None:
+        key = key if refusal.authenticated else b""
+        answer = stun.error(request, refusal.code, refusal.reason, key)
+        if not refusal.authenticated:
+            self.counters.unauthenticated += 1
+            if len(answer) > len(request.data):
+                return  # the source may be forged: nobody is flooded with our help
+        self._to_send.append((answer, source))
 
     def _may_pass(self, source: AddressKey, now: float) -> bool:
         leg = self.leg_of.get(source)

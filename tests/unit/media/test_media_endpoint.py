@@ -235,13 +235,29 @@ def test_a_check_without_the_password_opens_nothing() -> None:
     assert gateway.counters.unknown_source == 1
 
 
-def test_an_answer_is_never_longer_than_the_question() -> None:
+def test_a_stranger_gets_no_answer_that_is_longer_than_the_question() -> None:
     gateway, client = endpoint(), IceClient()
-    client.take(gateway.add_leg(0, client.remote, 0.0))
-    for data in (client.check(CONTROLLING), client.check(CONTROLLING, password="guessed")):
+    local = gateway.add_leg(0, client.remote, 0.0)
+    client.take(local)
+    name = f"{local.ufrag}:{client.credentials.ufrag}".encode()
+    questions = (
+        client.check(CONTROLLING, priority(1), password="guessed"),
+        stun.serialize(stun.BINDING, bytes(12), [], b""),
+        stun.serialize(stun.BINDING, bytes(12), [], b"")[:2]
+        + bytes(2)
+        + b"\x21\x12\xa4\x42"
+        + bytes(12),
+        stun.serialize(stun.BINDING, bytes(12), [(Attribute.USERNAME, b"a")], b""),
+        stun.serialize(stun.BINDING, bytes(12), [(Attribute.USERNAME, name)], b""),
+        stun.serialize(stun.BINDING, bytes(12), [(Attribute.USERNAME, name)], b"guessed"),
+    )
+    answers = []
+    for data in questions:
         gateway.receive(data, STRANGER, 0.0)
-        ((answer, _),) = gateway.datagrams_to_send()
-        assert len(answer) <= len(data)
+        answers.append([len(answer) for answer, _ in gateway.datagrams_to_send()])
+        assert sum(answers[-1]) <= len(data)
+    assert len(answers[0]) == 1, "who can be told is told"
+    assert gateway.counters.unauthenticated == len(questions)
 
 
 def test_a_role_conflict_is_answered_and_settled_by_the_peer() -> None:
