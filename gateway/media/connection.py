@@ -4,13 +4,15 @@ We answer, the peer offers. Each audio section that is taken is a stream of the 
 """
 
 import secrets
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from gateway.errors import Reason, Refused
 from gateway.media.engine import Engine
 from gateway.media.formats import format_of
 from gateway.media.ice_port import Carried, IcePort
+from gateway.media.reports import Reporter
 from gateway.media.streams import Receiving, Sending
 from gateway.media.transport import LocalTransport, RemoteTransport
 from gateway.media.webrtc_negotiation import (
@@ -40,6 +42,7 @@ class Connection:
         room: int,
         engine: Engine,
         port: IcePort,
+        reporter: Reporter,
         on_failed: Callable[[str], None],
         on_sending: Callable[[], None],
         *,
@@ -54,7 +57,8 @@ class Connection:
         self._is_leg = is_leg
         self._max_audio = max_audio
         self._on_sending = on_sending
-        self._carried = Carried(self._connected, on_failed)
+        self._reporter = reporter
+        self._carried = Carried(self._connected, on_failed, self._take_rtcp)
         self.number: int | None = None
         """On the port, from the first offer that was taken."""
         self._remote: RemoteTransport | None = None
@@ -82,7 +86,7 @@ class Connection:
         if self.number is not None:
             self._port.remove(self.number)
         for section in self.sections.values():
-            self._engine.close_stream(section.row)
+            self._end(section)
         self.sections = {}
 
     def receiving(self, mid: str) -> Section | None:
@@ -95,13 +99,22 @@ class Connection:
         section = self.sections.get(mid)
         return section if section is not None and self._can_send(section) else None
 
-    def reporting(self) -> Iterator[Section]:
-        """Those that exchange anything."""
-        yield from self.sections.values()
+    def report(self, wall_clock: float) -> None:
+        """Sends one RTCP report for each section."""
+        if self.number is not None and self._carried.secure is not None:
+            for section in self.sections.values():
+                packet = self._reporter.report(section.row, section.ssrc, wall_clock)
+                self._port.send_rtcp(self.number, packet)
 
-    def send_rtcp(self, packet: bytes) -> None:
-        if self.number is not None:
-            self._port.send_rtcp(self.number, packet)
+    def _take_rtcp(self, packet: bytes) -> None:
+        """Round trips are of the connection; the first section stands for it."""
+        section = next(iter(self.sections.values()), None)
+        if section is not None:
+            self._reporter.receive(section.row, packet, time.time())
+
+    def _end(self, section: Section) -> None:
+        self._reporter.forget(section.row)
+        self._engine.close_stream(section.row)
 
     def _check_transport(self, remote: RemoteTransport) -> None:
         before = self._remote
@@ -129,7 +142,7 @@ class Connection:
                 carried.row_of_ssrc.update(dict.fromkeys(audio.ssrcs, section.row))
                 carried.mid_number = audio.mid_extension or carried.mid_number
         for section in before.values():
-            self._engine.close_stream(section.row)
+            self._end(section)
         senders = [s.row for s in self.sections.values() if s.offer.sends]
         carried.only_row = senders[0] if len(senders) == 1 else -1
         if self.number is not None:

@@ -44,6 +44,8 @@ class Carried:
     on_connected: Callable[[], None]
     """Keys are there, or the address has changed: `secure`, `sock` and `address` are new."""
     on_failed: Callable[[str], None]
+    on_rtcp: Callable[[bytes], None]
+    """An opened RTCP packet."""
     secure: SecureLeg | None = None
     sock: socket.socket | None = None
     address: AddressKey = 0
@@ -201,8 +203,13 @@ class IcePort:
     def _take_rtcp(
         self, places: list[int], numbers: list[int], sessions: list[SrtpSession]
     ) -> Rows:
-        """Proof of life; what it says is for statistics."""
+        box = self._inbox
         opened = self._packets.unprotect_rtcp(places, sessions)
+        for index in np.flatnonzero(opened).tolist():
+            carried = self._carried.get(numbers[index])
+            if carried is not None:
+                place = places[index]
+                carried.on_rtcp(box.rows[place, : box.lengths[place]].tobytes())
         return np.array(numbers, np.intp)[opened]
 
     def _flush(self) -> None:

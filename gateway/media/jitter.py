@@ -299,6 +299,10 @@ class JitterBuffers:
     def highest_sequence(self, row: int) -> int:
         return int(self._newest_sequence[row])
 
+    def source(self, row: int) -> int:
+        """The SSRC that is received."""
+        return int(self._ssrc[row])
+
 
 def _wrapped(difference: Whole, bits: int) -> Whole:
     """Of two numbers that wrap: -half to half - 1."""

@@ -2,6 +2,7 @@
 
 import logging
 import secrets
+import time
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -15,6 +16,7 @@ from gateway.media.ice import Credentials, host_candidates
 from gateway.media.latch import Endpoint, Latch
 from gateway.media.negotiation import Choice
 from gateway.media.phone_ports import Phone, PhonePorts
+from gateway.media.reports import Reporter
 from gateway.media.rtp_negotiation import (
     Local,
     Remote,
@@ -51,6 +53,7 @@ class PhoneLeg:
         engine: Engine,
         ports: PhonePorts,
         free: RtpPorts,
+        reporter: Reporter,
         on_failed: Callable[[str], None],
     ) -> None:
         """`address` stands in our descriptions. Raises `Refused` (unavailable)."""
@@ -58,6 +61,7 @@ class PhoneLeg:
         self._address = address
         self._engine = engine
         self._ports = ports
+        self._reporter = reporter
         self._remote: Remote | None = None
         self._has_talked = False
         """Whether the call was ever two-way: only then is one-way media a hold."""
@@ -77,7 +81,7 @@ class PhoneLeg:
             for half in sockets:
                 half.close()
             raise Refused(Reason.UNAVAILABLE, "no more streams: the media plane is full") from None
-        self.phone = Phone(self.row, sockets, self._moved, on_failed)
+        self.phone = Phone(self.row, sockets, self._moved, on_failed, self._take_rtcp)
         ports.add(self.phone)
 
     def answer(
@@ -104,6 +108,7 @@ class PhoneLeg:
         self._engine.set_source(self.row, not self._is_held)
 
     def close(self) -> None:
+        self._reporter.forget(self.row)
         self._ports.remove(self.row)
         self._engine.close_stream(self.row)
 
@@ -114,14 +119,14 @@ class PhoneLeg:
         heard = float(self._engine.streams.last_heard[self.row])
         return now - max(heard, self.phone.rtcp_heard)
 
-    @property
-    def rtcp(self) -> Endpoint | None:
-        """Where its reports are to go."""
-        return None if self._remote is None else self._remote.rtcp
+    def report(self, wall_clock: float) -> None:
+        """Sends an RTCP report."""
+        if self._remote is not None:
+            packet = self._reporter.report(self.row, self._ssrc, wall_clock)
+            self._ports.send_rtcp(self.phone, packet, self._remote.rtcp)
 
-    @property
-    def ssrc(self) -> int:
-        return self._ssrc
+    def _take_rtcp(self, packet: bytes) -> None:
+        self._reporter.receive(self.row, packet, time.time())
 
     @property
     def _is_held(self) -> bool:

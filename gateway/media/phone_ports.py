@@ -68,6 +68,8 @@ class Phone:
     on_moved: Callable[[], None]
     """`target` or `secure` is another one."""
     on_failed: Callable[[str], None]
+    on_rtcp: Callable[[bytes], None]
+    """An opened RTCP packet."""
     latch: Latch = field(default_factory=lambda: Latch(("", 0)))
     secure: SecureLeg | None = PLAIN
     """None while its keys are being made."""
@@ -248,7 +250,7 @@ class PhonePorts:
         box = self._inbox
         key = address_keys(box.addresses[index : index + 1])[0]
         if kind == RTCP:
-            self._heard_rtcp(phone, key, now)
+            self._heard_rtcp(phone, index, key, now)
         elif kind in (STUN, DTLS) and phone.associations:
             self._receive(phone, 0, index, key, now)
 
@@ -263,15 +265,22 @@ class PhonePorts:
         for index, kind in enumerate(kinds.tolist()):
             phone = phones[owners[index]]
             if kind == RTCP:
-                self._heard_rtcp(phone, keys[index], now)
+                self._heard_rtcp(phone, index, keys[index], now)
             elif kind in (STUN, DTLS) and len(phone.associations) == 2:
                 self._receive(phone, 1, index, keys[index], now)
 
-    def _heard_rtcp(self, phone: Phone, source: AddressKey, now: float) -> None:
+    def _heard_rtcp(self, phone: Phone, index: int, source: AddressKey, now: float) -> None:
         """A phone that sends nothing else is still there."""
-        target = phone.target
-        if target is not None and address_of(source)[0] == address_of(target)[0]:
+        target, secure = phone.target, phone.secure_rtcp
+        if target is None or secure is None or address_of(source)[0] != address_of(target)[0]:
+            self.strangers += 1
+            return
+        data: bytes | None = self._inbox.rows[index, : self._inbox.lengths[index]].tobytes()
+        if secure.rx is not None and data is not None:
+            data = secure.rx.unprotect_rtcp(data)
+        if data is not None:
             phone.rtcp_heard = now
+            phone.on_rtcp(data)
 
     def _receive(self, phone: Phone, number: int, index: int, key: AddressKey, now: float) -> None:
         """STUN or DTLS. Without ICE only the phone itself may speak to its association."""

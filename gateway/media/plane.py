@@ -133,19 +133,9 @@ class Plane(ABC):
 class InlinePlane(Plane):
     """The engine on the running event loop: for tests and small machines."""
 
-    def __init__(
-        self,
-        *,
-        rtp_ports: range = range(20_000, 30_000),
-        address: str | None = None,
-        rtp_timeout: float = 60.0,
-        ice_port: int = 0,
-    ) -> None:
-        """As in `Settings`."""
+    def __init__(self, settings: Settings) -> None:
         super().__init__()
-        self._settings = Settings(
-            rtp_ports, address, ice_port, rtp_timeout=rtp_timeout, capacity=512
-        )
+        self._settings = settings
         self._switchboard: Switchboard | None = None
         self._clock: asyncio.Task[None] | None = None
 

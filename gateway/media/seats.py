@@ -93,9 +93,6 @@ class Seats:
         """Attached again, an edge is the newest of its source's again."""
         self._edges.pop(edge, None)
         self._edges[edge] = False
-        row = self._row(edge) if edge.child == SEAT else None
-        if row is not None:
-            self._engine.tell_first_frame(row)
         self.apply()
 
     def detach(self, edge: Edge) -> None:
@@ -126,6 +123,10 @@ class Seats:
 
     def apply(self) -> None:
         """Makes the engine do what edges, seats and tracks say now."""
+        for edge, was_told in self._edges.items():
+            row = self._row(edge) if edge.child == SEAT and not was_told else None
+            if row is not None:
+                self._engine.tell_first_frame(row)
         self._choose_sources(None)
         wanted = set(self._wanted_forwards())
         for source, target in self._forwarded - wanted:

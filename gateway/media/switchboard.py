@@ -20,6 +20,7 @@ from gateway.media.ice_port import IcePort
 from gateway.media.negotiation import Choice, Transport, choose
 from gateway.media.phone_leg import PhoneLeg
 from gateway.media.phone_ports import PhonePorts
+from gateway.media.reports import INTERVAL, Reporter
 from gateway.media.rtp_ports import RtpPorts, address_towards
 from gateway.media.seats import Seat, Seats
 from gateway.media.settings import Settings
@@ -41,6 +42,7 @@ from gateway.sdp import SessionDescription
 log = logging.getLogger("trestle.media")
 
 _HOUSEKEEPING = 0.05
+_REPORT_TURNS = round(INTERVAL / _HOUSEKEEPING)
 
 
 @dataclass(slots=True)
@@ -64,6 +66,7 @@ class Switchboard:
         self._identity = DtlsIdentity(datetime.datetime.now(datetime.UTC))
         ours = (settings.address, address_towards(None))
         hosts = settings.ice_addresses or tuple(dict.fromkeys(one for one in ours if one))
+        self._reporter = Reporter(self.engine)
         self._ice = IcePort(self.engine, self._identity, hosts, settings.ice_port, now)
         self._phones = PhonePorts(self.engine)
         self._free_ports = RtpPorts(settings.rtp_ports)
@@ -71,6 +74,8 @@ class Switchboard:
         self._room_of: dict[ParticipantId, _Room] = {}
         self._events: list[MediaEvent] = []
         self._next_housekeeping = now
+        self._turn = 0
+        """Reports are sent a few at a time."""
 
     def close(self) -> None:
         for leg in tuple(self._room_of):
@@ -116,10 +121,16 @@ class Switchboard:
         self._ice.handle_timeout(now)
         self._phones.handle_timeout(now)
         self.engine.handle_timeout(now)
+        turn = self._turn = (self._turn + 1) % _REPORT_TURNS
         for room in self._rooms.values():
             room.seats.prefer_living(now)
-        for leg, room in tuple(self._room_of.items()):
+            for number, (_, seat) in enumerate(room.seats):
+                if number % _REPORT_TURNS == turn:
+                    seat.connection.report(time.time())
+        for number, (leg, room) in enumerate(tuple(self._room_of.items())):
             known = room.legs[leg]
+            if number % _REPORT_TURNS == turn:
+                known.report(time.time())
             limit = self._settings.rtp_timeout
             if isinstance(known, PhoneLeg) and known.silence(now) > limit:
                 self._fail(leg, f"no RTP came for {limit:.0f} s")
@@ -284,6 +295,7 @@ class Switchboard:
             held.number,
             self.engine,
             self._ice,
+            self._reporter,
             partial(self._fail, leg),
             lambda: None,
             is_leg=True,
@@ -303,6 +315,7 @@ class Switchboard:
                 self.engine,
                 self._phones,
                 self._free_ports,
+                self._reporter,
                 partial(self._fail, leg),
             )
         except BaseException:
@@ -354,6 +367,7 @@ class Switchboard:
             room.number,
             self.engine,
             self._ice,
+            self._reporter,
             partial(self._seat_failed, room, peer, name),
             room.seats.apply,
             is_leg=False,

@@ -9,6 +9,7 @@ import pytest
 
 from gateway.errors import Reason, Refused
 from gateway.media.plane import InlinePlane
+from gateway.media.settings import Settings
 from gateway.media.speakers import Flags, Rows, Speakers
 from gateway.ports import (
     SEAT,
@@ -35,7 +36,8 @@ class Plane(InlinePlane):
     """Remembers its events."""
 
     def __init__(self, *, rtp_timeout: float = 60.0, rtp_ports: range = range(30_000, 32_000)):
-        super().__init__(rtp_ports=rtp_ports, address="127.0.0.1", rtp_timeout=rtp_timeout)
+        settings = Settings(rtp_ports, "127.0.0.1", rtp_timeout=rtp_timeout, capacity=256)
+        super().__init__(settings)
         self.events: asyncio.Queue[MediaEvent] = asyncio.Queue()
 
     async def __aenter__(self) -> "Plane":
