@@ -36,5 +36,4 @@ def kinds_of(rows: NDArray[np.uint8], lengths: NDArray[np.int32]) -> NDArray[np.
         whole = (rows[stun, 4:8] == _MAGIC_COOKIE).all(axis=1) & (lengths[stun] % 4 == 0)
         kinds[stun[~whole]] = JUNK
     kinds[lengths < _SHORTEST[kinds]] = JUNK
-    kinds[lengths == 0] = JUNK
     return kinds

@@ -59,10 +59,7 @@ class DtlsLeg:
         """A DTLS packet from the phone. What is too much is dropped."""
         if self._has_failed or not self._bucket.take(now):
             return
-        is_first = self._address is None
         self._address = source
-        if is_first:
-            self._dtls.connect()
         self._dtls.receive(data)
         self._drain()
 

@@ -78,7 +78,6 @@ class _Leg:
     """One transport of one leg, from `add_leg` to `remove_leg`."""
 
     index: int
-    serial: int
     ice: IceLite
     dtls: DtlsAssociation
     checks: Bucket
@@ -87,7 +86,7 @@ class _Leg:
     give_up_at: float
     """When it has to be connected; afterwards consent counts."""
     wake_at: float = float("inf")
-    """The earliest entry for it among the deadlines."""
+    """Its one entry among the deadlines that counts: the earliest."""
     has_begun: bool = False
     """As a DTLS client: whether the first flight is out."""
     told_address: AddressKey | None = None
@@ -120,9 +119,8 @@ class IceLiteEndpoint:
         self._by_ufrag: dict[str, _Leg] = {}
         self._heard: NDArray[np.float64] = np.zeros(capacity)
         self._strangers = Bucket(*STRANGERS, now)
-        self._deadlines: list[tuple[float, int, int]] = []
-        """(when, leg, serial) as a heap; entries of the past are read over."""
-        self._serial = 0
+        self._deadlines: list[tuple[float, int]] = []
+        """(when, leg) as a heap; what is no leg's `wake_at` any more is read over."""
         self._to_send: list[tuple[bytes, AddressKey]] = []
         self._events: list[TransportEvent] = []
 
@@ -147,10 +145,8 @@ class IceLiteEndpoint:
         if leg in self._legs:
             raise ValueError(f"leg {leg} is there already")
         local = credentials or self._unused_credentials()
-        self._serial += 1
         added = _Leg(
             leg,
-            self._serial,
             IceLite(local, remote.ufrag),
             DtlsAssociation(
                 self._identity,
@@ -200,9 +196,9 @@ class IceLiteEndpoint:
 
     def handle_timeout(self, now: float) -> None:
         while self._deadlines and self._deadlines[0][0] <= now:
-            _, index, serial = heapq.heappop(self._deadlines)
+            when, index = heapq.heappop(self._deadlines)
             leg = self._legs.get(index)
-            if leg is None or leg.serial != serial or leg.ended:
+            if leg is None or leg.ended or when != leg.wake_at:
                 continue
             leg.wake_at = float("inf")
             self._check_life(leg, now)
@@ -356,7 +352,7 @@ class IceLiteEndpoint:
         # A later deadline waits for the earlier one to come round: no entry for each packet.
         if deadline < leg.wake_at:
             leg.wake_at = deadline
-            heapq.heappush(self._deadlines, (deadline, leg.index, leg.serial))
+            heapq.heappush(self._deadlines, (deadline, leg.index))
 
     def _fail(self, leg: _Leg, text: str) -> None:
         if not leg.ended:

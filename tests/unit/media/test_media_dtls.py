@@ -76,6 +76,35 @@ def test_whole_records_are_put_into_few_datagrams() -> None:
     assert len(carried) <= 6
 
 
+class _LongFlight:
+    """In place of OpenSSL: it wrote records of these sizes."""
+
+    def __init__(self, *sizes: int) -> None:
+        records = (b"\x16\xfe\xfd" + bytes(8) + (n - 13).to_bytes(2, "big") for n in sizes)
+        self._data = b"".join(r.ljust(n, b"\0") for r, n in zip(records, sizes, strict=True))
+
+    def bio_read(self, _: int) -> bytes:
+        return self._data
+
+
+@pytest.mark.parametrize(
+    ("sizes", "datagrams"),
+    [
+        ((600, 600), [1200]),
+        ((600, 601), [600, 601]),
+        ((500, 500, 500), [1000, 500]),
+        ((1200, 13, 1200), [1200, 13, 1200]),
+        ((1500, 13), [1500, 13]),
+    ],
+)
+def test_a_long_flight_is_cut_between_records(
+    monkeypatch: pytest.MonkeyPatch, sizes: tuple[int, ...], datagrams: list[int]
+) -> None:
+    ours = gateway()
+    monkeypatch.setattr(ours, "_ssl", _LongFlight(*sizes))
+    assert [len(datagram) for datagram in ours.datagrams_to_send()] == datagrams
+
+
 @pytest.mark.parametrize(
     "fingerprints",
     [

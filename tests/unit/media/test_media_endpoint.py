@@ -17,10 +17,18 @@ from gateway.media.endpoint import (
     STRANGERS,
     IceLiteEndpoint,
 )
-from gateway.media.ice import Credentials
+from gateway.media.ice import MAX_ADDRESSES, Credentials
 from gateway.media.stun import Attribute, Message, MessageClass
 from gateway.media.transport import AddressChanged, Connected, Failed, key_of
-from support.ice_client import CONTROLLED, CONTROLLING, NOMINATION, IceClient, endpoint, priority
+from support.ice_client import (
+    CONTROLLED,
+    CONTROLLING,
+    IDENTITY,
+    NOMINATION,
+    IceClient,
+    endpoint,
+    priority,
+)
 
 STRANGER = key_of("203.0.113.66", 666)
 
@@ -126,9 +134,46 @@ def test_a_leg_that_is_removed_says_goodbye_and_leaves_nothing() -> None:
     assert client.dtls is not None
     assert client.dtls.state is DtlsState.CLOSED
     assert (len(gateway), gateway.leg_of) == (0, {})
+    gateway.receive(client.check(CONTROLLING, NOMINATION), client.key, 2.0)
+    assert error_code(Message.parse(gateway.datagrams_to_send()[0][0])) == 401
+    assert gateway.leg_of == {}
     gateway.handle_timeout(1000.0)
     assert gateway.next_timeout() is None
     client.connect(gateway, 0, 1000.0)
+
+
+def test_legs_that_come_and_go_leave_no_deadlines() -> None:
+    gateway, client = endpoint(), IceClient()
+    for call in range(50):
+        now = float(call)
+        client.connect(gateway, 0, now)
+        gateway.handle_timeout(now + 0.5)
+        gateway.remove_leg(0)
+    client.connect(gateway, 0, 50.0)
+    for now in range(51, 300):
+        gateway.heard([0], float(now))
+        gateway.handle_timeout(float(now))
+    assert len(gateway._deadlines) == 1
+    assert gateway.events() == []
+
+
+def test_the_oldest_of_too_many_addresses_is_known_no_more() -> None:
+    gateway, client = endpoint(), IceClient()
+    client.connect(gateway, 0)
+    for number in range(MAX_ADDRESSES):
+        source = key_of("203.0.113.7", 1000 + number)
+        gateway.receive(client.check(CONTROLLING), source, 1.0 + number)
+    assert len(gateway.leg_of) == MAX_ADDRESSES
+    assert client.key in gateway.leg_of
+    assert key_of("203.0.113.7", 1000) not in gateway.leg_of
+
+
+def test_two_legs_never_have_the_same_ufrag() -> None:
+    made = iter([bytes(20), bytes(20), bytes(19) + b"\1", b"\1" * 20])
+    gateway = IceLiteEndpoint(IDENTITY, (), 2, lambda _: next(made), 0.0)
+    first = gateway.add_leg(0, IceClient().remote, 0.0)
+    second = gateway.add_leg(1, IceClient().remote, 0.0)
+    assert (first.ufrag, second.ufrag) == ("00000000", "01010101")
 
 
 def test_a_peer_that_says_goodbye_has_left() -> None:
@@ -310,8 +355,10 @@ def test_an_address_that_came_round_again_belongs_to_the_new_leg() -> None:
     heir.take(gateway.add_leg(1, heir.remote, 20.0))
     gateway.receive(heir.check(CONTROLLING, NOMINATION), client.key, 20.0)
     assert gateway.leg_of == {client.key: 1}
+    gateway.datagrams_to_send()
     gateway.remove_leg(0)
     assert gateway.leg_of == {client.key: 1}
+    assert gateway.datagrams_to_send() == [], "the heir got somebody else's goodbye"
 
 
 def test_strangers_get_so_many_answers_and_a_known_peer_still_gets_its_own() -> None:
