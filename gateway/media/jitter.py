@@ -86,48 +86,39 @@ class JitterBuffers:
     """`flat` uint8[rows * 16, 640], `lengths` and `levels` [rows * 16] are read by place."""
 
     def __init__(self, capacity: int) -> None:
-        self.capacity = 0
-        self.ring = np.zeros((0, SLOTS, WIDTH), np.uint8)
-        self._length = np.zeros((0, SLOTS), np.int16)
-        self._level = np.zeros((0, SLOTS), np.uint8)
-        self._tag = np.zeros((0, SLOTS), np.int64)
-        self._unit = np.zeros(0, np.int64)
-        self._started = np.zeros(0, np.bool_)
-        self._ssrc = np.zeros(0, np.int64)
-        self._newest = np.zeros(0, np.int64)
-        self._newest_sequence = np.zeros(0, np.int64)
-        self._newest_timestamp = np.zeros(0, np.int64)
-        self._play = np.zeros(0, np.int64)
-        self._silent = np.zeros(0, np.bool_)
-        self._gap = np.zeros(0, np.int64)
-        self._low = np.zeros(0, np.float64)
-        self._excess = np.zeros(0, np.float64)
-        self._transit = np.zeros(0, np.float64)
-        self._late_run = np.zeros(0, np.int64)
-        self._unsure = np.zeros(0, np.int64)
-        """Concealed ticks that may turn out to have been a pause of the sender."""
-        self.jitter = np.zeros(0, np.float64)
-        """Seconds; RFC 3550, section 6.4.1."""
-        self.received = np.zeros(0, np.int64)
-        self.expected = np.zeros(0, np.int64)
-        self.late = np.zeros(0, np.int64)
-        self.duplicate = np.zeros(0, np.int64)
-        self.concealed = np.zeros(0, np.int64)
-        self.left_out = np.zeros(0, np.int64)
-        self.grow(capacity)
-
-    def grow(self, capacity: int) -> None:
-        """Room for more rows; those that are there keep their numbers and contents."""
-        for name, array in vars(self).items():
-            if isinstance(array, np.ndarray):
-                bigger = np.zeros((capacity, *array.shape[1:]), array.dtype)
-                bigger[: self.capacity] = array
-                setattr(self, name, bigger)
         self.capacity = capacity
+        self.ring = np.zeros((capacity, SLOTS, WIDTH), np.uint8)
         self.flat = self.ring.reshape(capacity * SLOTS, WIDTH)
+        self._length = np.zeros((capacity, SLOTS), np.int16)
         self.lengths = self._length.reshape(capacity * SLOTS)
+        self._level = np.zeros((capacity, SLOTS), np.uint8)
         self.levels = self._level.reshape(capacity * SLOTS)
+        self._tag = np.full((capacity, SLOTS), -1, np.int64)
+        """The number of the slot that is in each place."""
         self._tags = self._tag.reshape(capacity * SLOTS)
+        self._unit = np.ones(capacity, np.int64)
+        self._started = np.zeros(capacity, np.bool_)
+        self._ssrc = np.zeros(capacity, np.int64)
+        self._newest = np.zeros(capacity, np.int64)
+        self._newest_sequence = np.zeros(capacity, np.int64)
+        self._newest_timestamp = np.zeros(capacity, np.int64)
+        self._play = np.zeros(capacity, np.int64)
+        self._silent = np.zeros(capacity, np.bool_)
+        self._gap = np.zeros(capacity, np.int64)
+        self._low = np.zeros(capacity, np.float64)
+        self._excess = np.zeros(capacity, np.float64)
+        self._transit = np.zeros(capacity, np.float64)
+        self._late_run = np.zeros(capacity, np.int64)
+        self._unsure = np.zeros(capacity, np.int64)
+        """Concealed ticks that may turn out to have been a pause of the sender."""
+        self.jitter = np.zeros(capacity, np.float64)
+        """Seconds; RFC 3550, section 6.4.1."""
+        self.received = np.zeros(capacity, np.int64)
+        self.expected = np.zeros(capacity, np.int64)
+        self.late = np.zeros(capacity, np.int64)
+        self.duplicate = np.zeros(capacity, np.int64)
+        self.concealed = np.zeros(capacity, np.int64)
+        self.left_out = np.zeros(capacity, np.int64)
 
     def open(self, row: int, clock_rate: int) -> None:
         """A new stream in that row; everything about an older one is forgotten."""
