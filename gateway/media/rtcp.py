@@ -11,11 +11,6 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final, Self
 
-from gateway.media.rtp import RtpPacket, sequence_distance
-
-INTERVAL: Final = 5.0
-"""Seconds between reports; RFC 3550, section 6.2."""
-
 MAX_PACKETS: Final = 32
 """Of one compound packet; more are not read."""
 
@@ -195,51 +190,6 @@ def fraction_lost(expected: int, received: int) -> int:
     """In 256ths, of the packets since the last report; appendix A.3."""
     lost = expected - received
     return min(255, lost * 256 // expected) if lost > 0 else 0
-
-
-class Reports:
-    """Counts what one stream of ours sent and what came back."""
-
-    def __init__(self, ssrc: int, cname: str) -> None:
-        self._ssrc = ssrc
-        self._cname = cname
-        self._packets = self._octets = self._last_timestamp = 0
-        self._source: int | None = None
-        self._first = self._highest = self._received = 0
-        self._expected_before = self._received_before = 0
-
-    def sent(self, packet: RtpPacket) -> None:
-        self._packets += 1
-        self._octets += len(packet.payload)
-        self._last_timestamp = packet.timestamp
-
-    def received(self, packet: RtpPacket) -> None:
-        if packet.ssrc != self._source:
-            self._source = packet.ssrc
-            self._first = self._highest = packet.sequence
-            self._received = self._expected_before = self._received_before = 0
-        self._received += 1
-        # Extended by the cycles of the 16-bit number; appendix A.1.
-        self._highest += max(0, sequence_distance(packet.sequence, self._highest & 0xFFFF))
-
-    def report(self, wall_clock: float) -> bytes:
-        """A compound packet; `wall_clock` counts seconds since 1970."""
-        blocks = () if self._source is None else (self._block(self._source),)
-        head: SenderReport | ReceiverReport = ReceiverReport(self._ssrc, blocks)
-        if self._packets:
-            ntp = ntp_of(wall_clock)
-            head = SenderReport(
-                self._ssrc, ntp, self._last_timestamp, self._packets, self._octets, blocks
-            )
-        return bytes(head) + bytes(SourceDescription(self._ssrc, self._cname))
-
-    def _block(self, source: int) -> ReportBlock:
-        expected = self._highest - self._first + 1
-        fraction = fraction_lost(
-            expected - self._expected_before, self._received - self._received_before
-        )
-        self._expected_before, self._received_before = expected, self._received
-        return ReportBlock(source, fraction, expected - self._received, self._highest, jitter=0)
 
 
 def _packet(kind: int, count: int, body: bytes) -> bytes:

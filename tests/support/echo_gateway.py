@@ -91,17 +91,22 @@ class Port(asyncio.DatagramProtocol):
         if self.secure is None or self.secure.rx is None or self.secure.tx is None:
             return
         if kind == demultiplex.RTCP:
-            self.reports += bool(self.batch.unprotect_rtcp([0], [self.secure.rx]).all())
+            if self.batch.unprotect_rtcp([0], [self.secure.rx]).all():
+                self.reports += 1
+                self._tell_of_life()
         elif self.batch.unprotect([0], [self.secure.rx]).all():
             self.packets += 1
             if self.packets == 25:
                 self.echoing.set()
-            if isinstance(self.machine, IceLiteEndpoint):
-                self.machine.heard([0], asyncio.get_running_loop().time())
+            self._tell_of_life()
             if self.batch.protect([0], [self.secure.tx]).all():
                 length = int(self._lengths[0])
                 target = self.target or source
                 self._transport.sendto(self._rows[0, :length].tobytes(), address_of(target))
+
+    def _tell_of_life(self) -> None:
+        if isinstance(self.machine, IceLiteEndpoint):
+            self.machine.heard([0], asyncio.get_running_loop().time())
 
     def _drain(self, machine: IceLiteEndpoint | DtlsLeg) -> None:
         for data, to in machine.datagrams_to_send():

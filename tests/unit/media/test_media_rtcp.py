@@ -11,7 +11,6 @@ from gateway.media.rtcp import (
     PictureLoss,
     ReceiverReport,
     ReportBlock,
-    Reports,
     RtcpPacket,
     SenderReport,
     SourceDescription,
@@ -21,7 +20,6 @@ from gateway.media.rtcp import (
     parse,
     round_trip,
 )
-from gateway.media.rtp import RtpPacket
 
 words = st.integers(0, 2**32 - 1)
 blocks = st.builds(
@@ -42,10 +40,6 @@ packets = st.one_of(
     st.builds(Nack, words, words, st.sets(st.integers(0, 65_535)).map(sorted).map(tuple)),
     st.builds(PictureLoss, words, words),
 )
-
-
-def packet(number: int, ssrc: int = 9) -> RtpPacket:
-    return RtpPacket(8, number & 0xFFFF, number * 160, ssrc, bytes(160))
 
 
 @given(st.lists(packets, max_size=5))
@@ -143,35 +137,3 @@ def test_ntp_counts_from_1900() -> None:
 )
 def test_the_fraction_lost_is_in_256ths(expected: int, received: int, fraction: int) -> None:
     assert fraction_lost(expected, received) == fraction
-
-
-def test_a_listener_reports_what_it_received_and_lost() -> None:
-    reports = Reports(1, "trestle")
-    for number in (65_534, 65_535, 65_537, 65_538):
-        reports.received(packet(number))
-    (receiver,) = parse(reports.report(0.0))
-    assert isinstance(receiver, ReceiverReport)
-    (block,) = receiver.blocks
-    assert (block.ssrc, block.packets_lost, block.fraction_lost) == (9, 1, 256 // 5)
-    assert block.highest_sequence == 65_538
-
-
-def test_a_sender_reports_what_it_sent_at_the_wall_clock() -> None:
-    reports = Reports(1, "trestle")
-    reports.sent(packet(1))
-    reports.sent(packet(2))
-    (sender,) = parse(reports.report(1.5))
-    assert isinstance(sender, SenderReport)
-    assert (sender.packets, sender.octets, sender.rtp_timestamp) == (2, 320, 320)
-    assert sender.ntp == int((2_208_988_800 + 1.5) * 2**32)
-
-
-def test_a_new_source_is_counted_from_its_beginning() -> None:
-    reports = Reports(1, "trestle")
-    for number in (1, 50, 3):
-        reports.received(packet(number))
-    for number in (1000, 1001):
-        reports.received(packet(number, ssrc=10))
-    (receiver,) = parse(reports.report(0.0))
-    assert isinstance(receiver, ReceiverReport)
-    assert (receiver.blocks[0].ssrc, receiver.blocks[0].packets_lost) == (10, 0)
