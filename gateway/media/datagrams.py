@@ -100,6 +100,17 @@ def _headers(buffers: Octets, addresses: Octets) -> tuple[NDArray[np.void], NDAr
     return msg, iov
 
 
+class Sockets:
+    """Some sockets, with their descriptors at hand."""
+
+    def __init__(self, sockets: Sequence[socket.socket]) -> None:
+        self.sockets = sockets
+        self.descriptors = [sock.fileno() for sock in sockets]
+
+    def __len__(self) -> int:
+        return len(self.sockets)
+
+
 class Inbox:
     """Received datagrams as rows; `count` of them are valid until the next `clear`.
 
@@ -137,7 +148,7 @@ class Inbox:
         self._settle()
         return self.count < self._capacity
 
-    def receive_each(self, sockets: Sequence[socket.socket], each: int) -> NDArray[np.intp]:
+    def receive_each(self, sockets: Sockets, each: int) -> NDArray[np.intp]:
         """Up to `each` datagrams from every socket; gives each row's position in `sockets`.
 
         The caller passes no more sockets than `capacity` / `each`.
@@ -145,15 +156,15 @@ class Inbox:
         before = self.count
         numbers: list[int] = []
         if _LIBC is None:
-            for sock in sockets:
+            for sock in sockets.sockets:
                 start = self.count
                 self._receive_plainly(sock, start + each)
                 numbers.append(self.count - start)
         else:
             receive, wait = _LIBC.recvmmsg, socket.MSG_DONTWAIT
             size, place = _MSG.itemsize, self._msg.ctypes.data + before * _MSG.itemsize
-            for sock in sockets:
-                got = receive(sock.fileno(), place, each, wait, None)
+            for descriptor in sockets.descriptors:
+                got = receive(descriptor, place, each, wait, None)
                 if got > 0:
                     place += got * size
                     numbers.append(got)
@@ -225,18 +236,20 @@ class Outbox:
             sent += max(0, got)
         return sent
 
-    def send_each(self, sockets: Sequence[socket.socket], start: int) -> int:
+    def send_each(self, sockets: Sockets, start: int) -> int:
         """Row `start` by the first socket, the next by the second, and so on."""
         if _LIBC is None:
-            return sum(self._send_plainly(sock, start + i) for i, sock in enumerate(sockets))
-        if not sockets:
+            return sum(
+                self._send_plainly(sock, start + i) for i, sock in enumerate(sockets.sockets)
+            )
+        if not len(sockets):
             return 0
         self._settle(None, slice(start, start + len(sockets)))
         send, wait, size = _LIBC.sendmsg, socket.MSG_DONTWAIT, _MSG.itemsize
         place = self._msg.ctypes.data + start * size
         sent = 0
-        for sock in sockets:
-            if send(sock.fileno(), place, wait) >= 0:
+        for descriptor in sockets.descriptors:
+            if send(descriptor, place, wait) >= 0:
                 sent += 1
             place += size
         return sent

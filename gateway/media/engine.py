@@ -20,11 +20,12 @@ from gateway.media.datagrams import Outbox, address_row
 from gateway.media.formats import CLOCK_RATE, OCTETS, Format
 from gateway.media.groups import HEADER, Group, Room
 from gateway.media.hearing import Hearing, level_of, levels_of
-from gateway.media.jitter import PCM, WIDTH, JitterBuffers, Pulled, State
+from gateway.media.jitter import BLEND, PCM, PLAY, SILENT, WIDTH, JitterBuffers, Pulled
 from gateway.media.mixer import comfort_noise, limit, room_sums
 from gateway.media.opus import IS_20_MS, MAX_PAYLOAD, Encoder
 from gateway.media.repacking import Repacker
 from gateway.media.rtp_rows import UNKNOWN_LEVEL, RtpRows, audio_levels
+from gateway.media.runs import where
 from gateway.media.speakers import SILENCE, Speakers
 from gateway.media.speaking import Speaking
 from gateway.media.srtp import MAX_TRAILER, PacketRows
@@ -35,6 +36,8 @@ log = logging.getLogger("trestle.media")
 
 Rows = NDArray[np.intp]
 Pcm = NDArray[np.int16]
+
+_PCMA, _OPUS = int(Format.PCMA), int(Format.OPUS)
 
 PHASES = 4
 TICK = 0.020
@@ -220,10 +223,10 @@ class Engine:
         self.dropped += len(rows) - int(taken.sum())
         streams.last_heard[rows[taken]] = arrivals[taken]
         np.add.at(streams.packets_received, rows[taken], 1)
-        for index in np.flatnonzero(is_event).tolist():
+        for index in where(is_event).tolist():
             payload = buffer[which[index], packets.start[index] : packets.end[index]].tobytes()
             self._receive_event(int(rows[index]), payload, int(packets.timestamp[index]), arrivals)
-        self._receive_audio(buffer, which, packets, rows, arrivals, np.flatnonzero(is_audio))
+        self._receive_audio(buffer, which, packets, rows, arrivals, where(is_audio))
 
     def _receive_audio(
         self,
@@ -239,7 +242,7 @@ class Engine:
         formats = streams.format[rows]
         first = buffer[which, np.minimum(packets.start, buffer.shape[1] - 1)]
         regular = np.where(
-            formats == Format.OPUS,
+            formats == _OPUS,
             IS_20_MS[first] & (lengths > 0) & (lengths <= WIDTH),
             lengths == OCTETS,
         )
@@ -253,7 +256,7 @@ class Engine:
             width = int(lengths[some].max())
             payloads = buffer[which[some], start : start + width]
             levels = levels_of(payloads, formats[some])
-            is_opus = np.flatnonzero(formats[some] == Format.OPUS)
+            is_opus = where(formats[some] == _OPUS)
             if len(is_opus):
                 opus = some[is_opus]
                 numbers = streams.level_number[rows[opus]]
@@ -352,7 +355,7 @@ class Engine:
         """8 kHz will do where everybody speaks G.711 and nobody is heard by a browser."""
         streams, rows = self.streams, list(room.rows)
         return bool(
-            (streams.format[rows] > Format.PCMA).any()
+            (streams.format[rows] > _PCMA).any()
             or streams.is_repacked[rows].any()
             or any(row in self._forwards for row in rows)
         )
@@ -364,12 +367,12 @@ class Engine:
         audible = self.streams.is_source[rows] & ~self.streams.is_muted[rows]
         levels, decoded = self._levels(group, pulled, audible, tick)
         heard = self._speakers.choose(rows, group.room_of_source, levels, self._most)
-        heard &= pulled.state != State.SILENT
+        heard &= pulled.state != SILENT
         self._tell_first_frames(rows, pulled)
-        frames = self._frames(group, pulled, np.flatnonzero(heard), decoded, tick)
+        frames = self._frames(group, pulled, where(heard), decoded, tick)
         if self._forwards:
             self._forward_all(group, pulled, levels, tick)
-        self._send_mixes(group, np.flatnonzero(heard), frames, tick)
+        self._send_mixes(group, where(heard), frames, tick)
 
     def _levels(
         self, group: Group, pulled: Pulled, audible: NDArray[np.bool_], tick: int
@@ -377,11 +380,11 @@ class Engine:
         """dBov of each source now, and the frames of those that had to be decoded to know it."""
         rows = group.sources
         said = self.jitter.levels[pulled.place]
-        playing = (pulled.state == State.PLAY) | (pulled.state == State.BLEND)
+        playing = (pulled.state == PLAY) | (pulled.state == BLEND)
         before = self._speakers.level[rows]
         levels = np.where(playing, -said.astype(np.float32), before)
-        levels[(pulled.state == State.SILENT) | ~audible] = SILENCE
-        unknown = np.flatnonzero(playing & audible & (said == UNKNOWN_LEVEL))
+        levels[(pulled.state == SILENT) | ~audible] = SILENCE
+        unknown = where(playing & audible & (said == UNKNOWN_LEVEL))
         frames = self._decode(group, pulled, unknown, tick)
         if len(unknown):
             scaled = frames.astype(np.float32) / 32_768
@@ -416,7 +419,7 @@ class Engine:
 
     def _tell_first_frames(self, rows: Rows, pulled: Pulled) -> None:
         streams = self.streams
-        first = (pulled.state == State.PLAY) & ~streams.was_told[rows] & ~streams.is_leg[rows]
+        first = (pulled.state == PLAY) & ~streams.was_told[rows] & ~streams.is_leg[rows]
         for row in rows[first].tolist():
             streams.was_told[row] = True
             self._events.append(FirstFrame(row))
@@ -429,7 +432,7 @@ class Engine:
         sums = room_sums(frames, rooms, count)
         speakers = np.bincount(rooms, minlength=count)
         own = group.listener_of_source[heard]
-        speaks = np.flatnonzero(own >= 0)
+        speaks = where(own >= 0)
         minus = sums[rooms[speaks]] - frames[speaks]
         noise = comfort_noise(tick, frames.shape[1])
         sums[speakers == 0] = noise
@@ -537,8 +540,8 @@ class Engine:
     ) -> NDArray[np.uint8] | None:
         row, place = int(group.sources[index]), int(pulled.place[index])
         length = int(self.jitter.lengths[place])
-        here = pulled.state[index] in (State.PLAY, State.BLEND)
-        if self.streams.format[row] == Format.OPUS and length != PCM:
+        here = pulled.state[index] in (PLAY, BLEND)
+        if self.streams.format[row] == _OPUS and length != PCM:
             return self.jitter.flat[place, :length] if here else None
         frame = self._decode(group, pulled, np.array([index]), tick)
         encoder = self._forward_encoders.setdefault(row, Encoder())

@@ -8,7 +8,7 @@ from socket import socket
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.media.datagrams import Outbox, address_row
+from gateway.media.datagrams import Outbox, Sockets, address_row
 from gateway.media.opus import MAX_PAYLOAD
 from gateway.media.srtp import MAX_TRAILER, PacketRows
 from gateway.media.streams import Streams
@@ -77,14 +77,15 @@ class Group:
         self.room_of_listener: Rows = np.array([place for place, _ in listeners], np.intp)
         sendings = [streams.sending[row] for _, row in listeners]
         self.runs: list[Run] = []
-        self.sockets: list[socket] = []
+        alone: list[socket] = []
         for index, sending in enumerate(sendings):
             if users[sending.sock.fileno()] == 1:
-                self.sockets.append(sending.sock)
+                alone.append(sending.sock)
             elif self.runs and self.runs[-1].sock is sending.sock:
                 self.runs[-1] = Run(sending.sock, self.runs[-1].start, index + 1)
             else:
                 self.runs.append(Run(sending.sock, index, index + 1))
+        self.sockets = Sockets(alone)
         self.outbox = Outbox(len(listeners), _WIDTH)
         self.packets = PacketRows(self.outbox.rows, self.outbox.lengths)
         secure = [(i, one.session) for i, one in enumerate(sendings) if one.session is not None]

@@ -12,15 +12,17 @@ from numpy.typing import NDArray
 from gateway.media import g711, g722, opus
 from gateway.media.formats import CLOCK_RATE, OCTETS, Format
 from gateway.media.half_band import NARROW, WIDE, Upsampler
-from gateway.media.jitter import PCM, WIDTH, JitterBuffers, State
+from gateway.media.jitter import BLEND, CONCEAL, PCM, WIDTH, JitterBuffers
 from gateway.media.repacking import Decoder, Repacker
 from gateway.media.rtp_rows import UNKNOWN_LEVEL
+from gateway.media.runs import where
 from gateway.media.waveform import Waveforms, blend
 
 Pcm = NDArray[np.int16]
 Rows = NDArray[np.intp]
 States = NDArray[np.int8]
 
+_OPUS, _G722 = int(Format.OPUS), int(Format.G722)
 _LAWS: Final = ((Format.PCMU, g711.PCMU), (Format.PCMA, g711.PCMA))
 
 
@@ -37,7 +39,7 @@ def levels_of(payloads: NDArray[np.uint8], formats: NDArray[np.int8]) -> NDArray
     """-dBov of 20 ms payloads, as far as that can be seen without decoding, else unknown."""
     levels = np.full(len(payloads), UNKNOWN_LEVEL, np.uint8)
     for number, law in _LAWS:
-        which = np.flatnonzero(formats == number)
+        which = where(formats == number)
         if len(which):
             levels[which] = -level_of(law.power(payloads[np.ix_(which, _SAMPLED)]))
     return levels
@@ -108,16 +110,16 @@ class Hearing:
     ) -> Pcm:
         """One frame of each row: int16[n, 320] if `wide`, else int16[n, 160], G.711 alone."""
         rate = 16_000 if wide else 8_000
-        good = states != State.CONCEAL
+        good = states != CONCEAL
         out = np.zeros((len(rows), WIDE if wide else NARROW), np.int16)
         self._prime(rows, places, previous, tick)
-        self._decode(np.flatnonzero(good), rows, places, out, wide=wide)
-        for index in np.flatnonzero(states == State.BLEND):
+        self._decode(where(good), rows, places, out, wide=wide)
+        for index in where(states == BLEND):
             second = np.zeros((len(rows), out.shape[1]), np.int16)
             self._decode(np.array([index]), rows, following, second, wide=wide)
             out[index] = blend(out[index], second[index])
-        itself = (self._formats[rows] == Format.OPUS) & (self._jitter.lengths[places] != PCM)
-        for index in np.flatnonzero(~good):
+        itself = (self._formats[rows] == _OPUS) & (self._jitter.lengths[places] != PCM)
+        for index in where(~good):
             row = int(rows[index])
             decoder = self._decoders.get(row)
             if isinstance(decoder, opus.Decoder):
@@ -125,7 +127,7 @@ class Hearing:
                 itself[index] = True
             else:
                 out[index] = self._waveforms.conceal(row, out.shape[1], rate)
-        heard = np.flatnonzero(good & ~itself)
+        heard = where(good & ~itself)
         if len(heard):
             frames = out[heard]
             self._waveforms.heard(rows[heard], frames, rate)
@@ -145,14 +147,14 @@ class Hearing:
             if len(some):
                 narrow = law.expand(flat[places[some], :OCTETS])
                 out[some] = self._upsampler.convert(rows[some], narrow) if wide else narrow
-        for index in which[coded & (formats >= Format.G722)]:
+        for index in which[coded & (formats >= _G722)]:
             payload = self._payload(int(places[index]))
             if payload is not None:
                 self._decoder(int(rows[index])).decode(payload, out[index])
 
     def _prime(self, rows: Rows, places: Rows, previous: Rows, tick: int) -> None:
         """Brings Opus decoders that missed the last frame up to date by that frame."""
-        for index in np.flatnonzero(self._formats[rows] == Format.OPUS):
+        for index in where(self._formats[rows] == _OPUS):
             row = int(rows[index])
             if self._decoded.get(row, -1) < tick - 1:
                 payload = self._payload(int(previous[index]))
@@ -167,6 +169,6 @@ class Hearing:
     def _decoder(self, row: int) -> opus.Decoder | g722.Decoder:
         decoder = self._decoders.get(row)
         if decoder is None:
-            decoder = opus.Decoder() if self._formats[row] == Format.OPUS else g722.Decoder()
+            decoder = opus.Decoder() if self._formats[row] == _OPUS else g722.Decoder()
             self._decoders[row] = decoder
         return decoder

@@ -16,6 +16,7 @@ from gateway.media.engine import Engine
 from gateway.media.ice import host_candidates
 from gateway.media.rtp import RtpPacket
 from gateway.media.rtp_rows import RtpRows
+from gateway.media.runs import where
 from gateway.media.srtp import PacketRows, SrtpSession
 from gateway.media.transport import (
     AddressChanged,
@@ -155,12 +156,12 @@ class IcePort:
         rows, lengths = box.rows[: box.count], box.lengths[: box.count]
         kinds = kinds_of(rows, lengths)
         keys = address_keys(box.addresses[: box.count])
-        for index in np.flatnonzero((kinds == STUN) | (kinds == DTLS)).tolist():
+        for index in where((kinds == STUN) | (kinds == DTLS)).tolist():
             data = rows[index, : lengths[index]].tobytes()
             self._endpoint.receive(data, keys[index], now)
         self._tell()
-        self._open(np.flatnonzero(kinds == RTP), keys, now, self._take_rtp)
-        self._open(np.flatnonzero(kinds == RTCP), keys, now, self._take_rtcp)
+        self._open(where(kinds == RTP), keys, now, self._take_rtp)
+        self._open(where(kinds == RTCP), keys, now, self._take_rtcp)
         self.junk += int((kinds == JUNK).sum())
 
     def _open(
@@ -193,7 +194,7 @@ class IcePort:
         legs: Rows = np.array(numbers, np.intp)[opened]
         packets = RtpRows.parse(box.rows[: box.count], box.lengths[: box.count]).take(which)
         rows = self._direct[legs]
-        for index in np.flatnonzero((rows < 0) & packets.valid).tolist():
+        for index in where((rows < 0) & packets.valid).tolist():
             place = which[index]
             data = box.rows[place, : box.lengths[place]].tobytes()
             rows[index] = self._carried[int(legs[index])].route(data, int(packets.ssrc[index]))
@@ -205,7 +206,7 @@ class IcePort:
     ) -> Rows:
         box = self._inbox
         opened = self._packets.unprotect_rtcp(places, sessions)
-        for index in np.flatnonzero(opened).tolist():
+        for index in where(opened).tolist():
             carried = self._carried.get(numbers[index])
             if carried is not None:
                 place = places[index]

@@ -16,11 +16,12 @@ heard. What is missing is said to be concealed for 120 ms at most; then the row 
 """
 
 from dataclasses import dataclass
-from enum import IntEnum
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+
+from gateway.media.runs import lengths, starts
 
 Rows = NDArray[np.intp]
 Flags = NDArray[np.bool_]
@@ -57,14 +58,13 @@ _LATE_RUN = 10
 """That many packets in a row after their time: the sender's clock has jumped back."""
 
 
-class State(IntEnum):
-    """What a row gives in a tick."""
+SILENT: Final = 0
+"""What a row gives in a tick, and the next ones. Plain numbers, since arrays hold them."""
 
-    SILENT = 0
-    PLAY = 1
-    CONCEAL = 2
-    BLEND = 3
-    """Two slots become one: `place` and `following`."""
+PLAY: Final = 1
+CONCEAL: Final = 2
+BLEND: Final = 3
+"""Two slots become one: `place` and `following`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,7 +270,7 @@ class JitterBuffers:
         self.concealed[rows] += conceal
         self.left_out[rows] += blend
         self._unsure[rows] = np.where(conceal, self._unsure[rows] + 1, 0)
-        state = np.where(blend, State.BLEND, np.where(here, State.PLAY, 2 * conceal))
+        state = np.where(blend, BLEND, here * PLAY + conceal * CONCEAL)
         following = np.where(next_here, nexts, -1)
         previous = np.where(self._tags[lasts] == play - 1, lasts, -1)
         return Pulled(state.astype(np.int8), places, following, previous, starts)
@@ -308,7 +308,7 @@ def _rounds(rows: Rows) -> list[Rows]:
         return [everything] if len(rows) else []
     order = np.argsort(rows, kind="stable")
     ordered = rows[order]
-    first = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
-    repeated = np.repeat(first, np.diff(np.r_[first, len(rows)]))
+    first = starts(ordered)
+    repeated = np.repeat(first, lengths(first, len(rows)))
     turn = everything - repeated
     return [order[turn == number] for number in range(int(turn.max()) + 1)]

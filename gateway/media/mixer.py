@@ -5,6 +5,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from gateway.media.runs import starts, where
+
 Pcm = NDArray[np.int16]
 Sum = NDArray[np.int32]
 Rows = NDArray[np.intp]
@@ -24,14 +26,14 @@ def room_sums(pcm: Pcm, rooms: Rows, count: int) -> Sum:
     """int32[count, samples]: what is spoken in each room; `rooms` of each row of pcm ascends."""
     sums = np.zeros((count, pcm.shape[1]), np.int32)
     if len(pcm):
-        first = np.flatnonzero(np.r_[True, rooms[1:] != rooms[:-1]])
+        first = starts(rooms)
         sums[rooms[first]] = np.add.reduceat(pcm, first, axis=0, dtype=np.int32)
     return sums
 
 
 def limit(sums: Sum) -> Pcm:
     """Sums of any number of sources, brought back into 16 bits; row by row."""
-    loud = np.flatnonzero(np.abs(sums).max(axis=1, initial=0) > _KNEE)
+    loud = where(np.abs(sums).max(axis=1, initial=0) > _KNEE)
     out = sums.astype(np.int16)
     if len(loud):
         rows = sums[loud]

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from gateway.media.datagrams import (
     Inbox,
     Outbox,
+    Sockets,
     address_keys,
     address_row,
     prepare,
@@ -23,6 +24,7 @@ from gateway.media.demultiplex import DTLS, RTCP, RTP, STUN, kinds_of
 from gateway.media.engine import PHASES, Engine
 from gateway.media.latch import Endpoint, Latch
 from gateway.media.rtp_rows import RtpRows
+from gateway.media.runs import where
 from gateway.media.srtp import PacketRows, SrtpSession
 from gateway.media.transport import (
     AddressChanged,
@@ -41,6 +43,8 @@ _EACH = 6
 """Packets of a leg in 20 ms; more wait for the next time."""
 
 _CAPACITY = 1020
+_TURNS = 5
+"""Of RTCP, where nobody waits for a handshake."""
 
 
 class Association(Protocol):
@@ -91,13 +95,34 @@ class Phone:
         return None if endpoint is None else key_of(*endpoint)
 
 
+class _Batch:
+    """As many phones as one round of receiving takes."""
+
+    def __init__(self, phones: Sequence[Phone], which: int) -> None:
+        """`which` of their sockets: 0 is RTP, 1 RTCP."""
+        self.phones = phones
+        self.rows: Rows = np.array([phone.row for phone in phones], np.intp)
+        self.sockets = Sockets([phone.sockets[which] for phone in phones])
+
+    @property
+    def has_associations(self) -> bool:
+        return any(phone.associations for phone in self.phones)
+
+
+def _batches(phones: Sequence[Phone], which: int) -> list[_Batch]:
+    size = _CAPACITY // _EACH
+    return [_Batch(phones[start : start + size], which) for start in range(0, len(phones), size)]
+
+
 class PhonePorts:
     """All of them; `drain` each phase of the tick, `handle_timeout` a few times in a second."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._phones: dict[int, Phone] = {}
-        self._phases: list[list[Phone] | None] = [None] * PHASES
+        self._phases: list[list[_Batch] | None] = [None] * PHASES
+        self._batches: list[_Batch] | None = None
+        self._turn = 0
         self._inbox = Inbox(_CAPACITY)
         self._packets = PacketRows(self._inbox.rows, self._inbox.lengths)
         self._outbox = Outbox(1, 2048)
@@ -114,12 +139,12 @@ class PhonePorts:
             prepare(sock)
         self._phones[phone.row] = phone
         self._latched[phone.row] = 0
-        self._phases = [None] * PHASES
+        self._change()
 
     def remove(self, row: int) -> None:
         phone = self._phones.pop(row, None)
         if phone is not None:
-            self._phases = [None] * PHASES
+            self._change()
             for sock in phone.sockets:
                 sock.close()
 
@@ -128,22 +153,27 @@ class PhonePorts:
         self._latched[phone.row] = 0
 
     def drain(self, phase: int, now: float) -> None:
-        phones = self._phases[phase]
-        if phones is None:
-            phones = self._phases[phase] = [
-                phone
-                for phone in self._phones.values()
-                if self._engine.phase_of(int(self._engine.streams.room[phone.row])) == phase
-            ]
-        step = _CAPACITY // _EACH
-        for start in range(0, len(phones), step):
-            self._drain(phones[start : start + step], now)
+        batches = self._phases[phase]
+        if batches is None:
+            phase_of, room_of = self._engine.phase_of, self._engine.streams.room
+            phones = [p for p in self._phones.values() if phase_of(int(room_of[p.row])) == phase]
+            batches = self._phases[phase] = _batches(phones, 0)
+        for batch in batches:
+            self._drain(batch, now)
 
     def handle_timeout(self, now: float) -> None:
-        phones = list(self._phones.values())
-        step = _CAPACITY // _EACH
-        for start in range(0, len(phones), step):
-            self._drain_rtcp(phones[start : start + step], now)
+        """RTCP and what is due; each phone's every few times."""
+        batches = self._batches
+        if batches is None:
+            batches = self._batches = _batches(list(self._phones.values()), 1)
+        self._turn += 1
+        for number, batch in enumerate(batches):
+            if number % _TURNS == self._turn % _TURNS or batch.has_associations:
+                self._drain_rtcp(batch, now)
+            if batch.has_associations:
+                self._age(batch.phones, now)
+
+    def _age(self, phones: Sequence[Phone], now: float) -> None:
         for phone in phones:
             for association in phone.associations:
                 association.handle_timeout(now)
@@ -178,24 +208,28 @@ class PhonePorts:
 
     # --- RTP ---------------------------------------------------------------------------------
 
-    def _drain(self, phones: Sequence[Phone], now: float) -> None:
-        box = self._inbox
+    def _change(self) -> None:
+        self._phases = [None] * PHASES
+        self._batches = None
+
+    def _drain(self, batch: "_Batch", now: float) -> None:
+        box, phones = self._inbox, batch.phones
         box.clear()
-        owners = box.receive_each([phone.sockets[0] for phone in phones], _EACH)
+        owners = box.receive_each(batch.sockets, _EACH)
         if not box.count:
             return
         rows, lengths = box.rows[: box.count], box.lengths[: box.count]
         kinds = kinds_of(rows, lengths)
-        for index in np.flatnonzero(kinds != RTP).tolist():
+        for index in where(kinds != RTP).tolist():
             self._take_other(phones[owners[index]], int(kinds[index]), index, now)
-        which: Rows = np.flatnonzero(kinds == RTP)
+        which: Rows = where(kinds == RTP)
         which = which[self._open(phones, owners, which)]
         packets = RtpRows.parse(rows, lengths).take(which)
-        streams = np.array([phone.row for phone in phones], np.intp)[owners[which]]
+        streams = batch.rows[owners[which]]
         mine = self._latch(phones, owners[which], which, packets, streams, now)
         if not mine.all():
             self.strangers += int((~mine).sum())
-            kept = np.flatnonzero(mine)
+            kept = where(mine)
             which, packets, streams = which[kept], packets.take(kept), streams[kept]
         self._engine.receive(box.rows, which, packets, streams, box.arrivals[which])
 
@@ -232,7 +266,7 @@ class PhonePorts:
             (packets.payload_type == streams.receive_type[rows])
             | (packets.payload_type == streams.events_type[rows])
         )
-        for index in np.flatnonzero(~mine & agreed).tolist():
+        for index in where(~mine & agreed).tolist():
             phone, key = phones[owners[index]], address_keys(sources[index : index + 1])[0]
             silence = now - float(streams.last_heard[phone.row])
             if phone.uses_ice:
@@ -254,10 +288,10 @@ class PhonePorts:
         elif kind in (STUN, DTLS) and phone.associations:
             self._receive(phone, 0, index, key, now)
 
-    def _drain_rtcp(self, phones: Sequence[Phone], now: float) -> None:
-        box = self._inbox
+    def _drain_rtcp(self, batch: "_Batch", now: float) -> None:
+        box, phones = self._inbox, batch.phones
         box.clear()
-        owners = box.receive_each([phone.sockets[1] for phone in phones], _EACH)
+        owners = box.receive_each(batch.sockets, _EACH)
         if not box.count:
             return
         kinds = kinds_of(box.rows[: box.count], box.lengths[: box.count])

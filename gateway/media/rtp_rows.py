@@ -9,6 +9,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from gateway.media.runs import where
+
 Whole = NDArray[np.int64]
 
 UNKNOWN_LEVEL: Final = 255
@@ -78,7 +80,7 @@ def audio_levels(
     (RFC 8285, section 4.2) are read, and of them the first four elements: senders put few there.
     """
     levels = np.full(len(rows), UNKNOWN_LEVEL, np.uint8)
-    which = np.flatnonzero(packets.extended & (numbers != 0))
+    which = where(packets.extended & (numbers != 0))
     if not len(which):
         return levels
     begin = _HEADER + 4 * (rows[which, 0] & 15).astype(np.int64)

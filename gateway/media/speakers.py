@@ -5,6 +5,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from gateway.media.runs import lengths, starts, where
+
 Levels = NDArray[np.float32]
 Flags = NDArray[np.bool_]
 Rows = NDArray[np.intp]
@@ -51,13 +53,13 @@ class Speakers:
         hang = np.where(audible, _HANG, np.maximum(self._hang[rows] - 1, 0)).astype(np.int8)
         self._hang[rows] = hang
         score = np.where(hang > 0, smooth + _HYSTERESIS * self.heard[rows], -np.inf)
-        candidates = np.flatnonzero(hang > 0)
+        candidates = where(hang > 0)
         heard = np.zeros(len(rows), np.bool_)
         if len(candidates):
             order = candidates[np.lexsort((-score[candidates], rooms[candidates]))]
             ordered = rooms[order]
-            first = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
-            sizes = np.diff(np.r_[first, len(order)])
+            first = starts(ordered)
+            sizes = lengths(first, len(order))
             heard[order[np.arange(len(order)) - np.repeat(first, sizes) < most]] = True
         self.heard[rows] = heard
         return heard

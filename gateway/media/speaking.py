@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from gateway.media import g711, g722, opus
 from gateway.media.formats import OCTETS, Format
 from gateway.media.half_band import Downsampler
+from gateway.media.runs import where
 
 Pcm = NDArray[np.int16]
 Rows = NDArray[np.intp]
@@ -69,7 +70,7 @@ class Speaking:
         count = 0
         narrow = self._narrow(mixes, lanes, mix_of[formats <= Format.PCMA])
         for number in np.unique(formats).tolist():
-            listeners = np.flatnonzero(formats == number)
+            listeners = where(formats == number)
             wanted, inverse = np.unique(mix_of[listeners], return_inverse=True)
             match Format(number):
                 case Format.PCMU:

@@ -42,6 +42,7 @@ from gateway.sdp import SessionDescription
 log = logging.getLogger("trestle.media")
 
 _HOUSEKEEPING = 0.05
+_SILENCE_TURNS = 20
 _REPORT_TURNS = round(INTERVAL / _HOUSEKEEPING)
 
 
@@ -127,11 +128,12 @@ class Switchboard:
             for number, (_, seat) in enumerate(room.seats):
                 if number % _REPORT_TURNS == turn:
                     seat.connection.report(time.time())
-        for number, (leg, room) in enumerate(tuple(self._room_of.items())):
-            known = room.legs[leg]
-            if number % _REPORT_TURNS == turn:
-                known.report(time.time())
-            limit = self._settings.rtp_timeout
+        # Some of the legs each time, so that all have their turn within INTERVAL.
+        legs = tuple(self._room_of.items())
+        for leg, room in legs[turn::_REPORT_TURNS]:
+            room.legs[leg].report(time.time())
+        for leg, room in legs[turn % _SILENCE_TURNS :: _SILENCE_TURNS]:
+            known, limit = room.legs.get(leg), self._settings.rtp_timeout
             if isinstance(known, PhoneLeg) and known.silence(now) > limit:
                 self._fail(leg, f"no RTP came for {limit:.0f} s")
 
