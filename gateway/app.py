@@ -13,6 +13,8 @@ from gateway.conference.rooms import Rooms, Surroundings
 from gateway.config import Config
 from gateway.dialplan.load import load_plan
 from gateway.media.plane import InlinePlane
+from gateway.media.settings import Settings
+from gateway.media.worker_plane import WorkerPlane
 from gateway.ports import Bridge
 from gateway.trees.policies.breadth_first import BreadthFirst
 from gateway.web.server import WebServer
@@ -38,11 +40,7 @@ class Gateway:
         """Call inside a running event loop. Raises `TrestleError` for a faulty dial plan."""
         self._config = config
         loop = asyncio.get_running_loop()
-        self._plane = InlinePlane(
-            rtp_ports=config.media.rtp_ports,
-            address=config.media.address,
-            rtp_timeout=config.media.rtp_timeout,
-        )
+        self._plane = _plane(config)
         self.rooms = Rooms(
             load_plan(config.dialplan),
             self._plane,
@@ -160,6 +158,14 @@ def embedded_prosody(config: Config) -> EmbeddedProsody:
         component_port=xmpp.component_port,
         http_port=xmpp.http_port,
     )
+
+
+def _plane(config: Config) -> InlinePlane | WorkerPlane:
+    media = config.media
+    settings = Settings(
+        media.rtp_ports, media.address, media.ice_port, rtp_timeout=media.rtp_timeout
+    )
+    return WorkerPlane(settings, media.workers) if media.workers else InlinePlane(settings)
 
 
 def _sip(config: Config) -> SipBridge:

@@ -167,6 +167,10 @@ class MediaConfig:
     """What phones shall send to. None: the local address that reaches the phone."""
     rtp_timeout: float = _setting(60.0, _seconds)
     """A phone that sends nothing for so many seconds, and is not on hold, is gone."""
+    ice_port: int = _setting(0, whole(0, 65_535))
+    """The UDP port of all XMPP clients and browsers, the next ones with more workers; 0: any."""
+    workers: int = _setting(1, whole(0, 64))
+    """Processes that mix; 0: the gateway's own, which is for tests and very small machines."""
 
 
 @dataclass(frozen=True, slots=True)

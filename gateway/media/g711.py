@@ -51,17 +51,29 @@ def _alaw_codes() -> Octets:
 
 
 class Law:
-    """One of the two laws: looks up whole payloads."""
+    """One of the two laws: looks up whole arrays of any shape."""
 
     def __init__(self, values: Samples, codes: Octets) -> None:
+        """`codes` by sample, from -32768 on."""
         self._values = values
-        self._codes = codes
+        self._codes = np.roll(codes, 32_768)  # by the sample's bits, read as unsigned
+        self._power = (values.astype(np.float32) / 32_768) ** 2
+
+    def expand(self, octets: Octets) -> Samples:
+        return self._values.take(octets)
+
+    def compress(self, samples: Samples) -> Octets:
+        return self._codes.take(samples.view(np.uint16))
+
+    def power(self, octets: Octets) -> NDArray[np.float32]:
+        """Of each row of uint8[n, samples]: the mean square, 1.0 is full scale."""
+        return np.asarray(self._power.take(octets).mean(axis=1), np.float32)
 
     def decode(self, payload: bytes) -> Samples:
-        return self._values[np.frombuffer(payload, np.uint8)]
+        return self.expand(np.frombuffer(payload, np.uint8))
 
     def encode(self, samples: Samples) -> bytes:
-        return self._codes[samples.astype(np.int32) + 32_768].tobytes()
+        return self.compress(np.ascontiguousarray(samples, np.int16)).tobytes()
 
 
 PCMU: Final = Law(_mulaw_values(), _mulaw_codes())

@@ -1,123 +1,314 @@
-"""PURE: the jitter buffer puts packets into order and tells loss from silence.
+"""PURE: the jitter buffers of all streams, as arrays: one row for each, sixteen slots of 20 ms.
 
-It holds audio back at the start of a talk spurt, so that later packets may be late by that much.
-The reader asks for one packet after the other at the pace of its own clock; where the sender's is
-faster, or packets came in a burst, the oldest are dropped, so that delay does not grow.
+Arrival. A packet's slot follows from its timestamp, so that a pause of the sender (RFC 3551, s.
+4.1) is not taken for loss. How late it comes is measured against the earliest that came lately
+(`low`, which may rise by 500 ppm for clocks that drift apart); `excess` follows the latest ones
+fast and forgets them by a millisecond per second. Both together say when a slot ought to be played:
+
+    ideal(now) = (now - low - hold) / 20 ms,   hold = excess + 5 ms, from 10 to 200 ms
+
+Since playing waits for the next tick too, 10 ms less than that are 20 ms on average.
+
+Playing. Each tick takes one slot. A row that plays later than its ideal leaves out a slot, best in
+a pause, and blends over the seam; one that plays too early repeats itself over a missing slot
+instead of giving it up. In silence a row takes the ideal at once, so most corrections are not
+heard. What is missing is said to be concealed for 120 ms at most; then the row is silent.
 """
 
-from collections.abc import Iterable
-from enum import Enum
-from math import ceil
-from typing import Literal
+from dataclasses import dataclass
+from typing import Final
 
-from gateway.media.rtp import RtpPacket, sequence_distance, timestamp_distance
+import numpy as np
+from numpy.typing import NDArray
 
-PREFETCH = 0.060
-"""Seconds of audio that must be there before playing begins."""
+from gateway.media.runs import lengths, starts
 
-MAX_DELAY = 0.120
-"""Seconds of audio beyond which the oldest is dropped, down to `PREFETCH`."""
+Rows = NDArray[np.intp]
+Flags = NDArray[np.bool_]
+Whole = NDArray[np.int64]
+Seconds = NDArray[np.float64]
 
-# RFC 3550, appendix A.1: farther than this from what we expect, the sender has started anew.
-_MAX_MISORDER = 100
-_MAX_DROPOUT = 1000
+TICK: Final = 0.020
+SLOTS: Final = 16
+WIDTH: Final = 640
+"""Octets of a slot: 320 samples of PCM, or a packet's payload of up to 256 kbit/s."""
 
-_LONGEST_PACKET = 0.120
-_SHORTEST_PACKET = 0.0025
+PCM: Final = -1
+"""The length of a slot that holds samples (int16[320] at 16 kHz) instead of an encoded frame."""
+
+MIN_HOLD: Final = 0.010
+MAX_HOLD: Final = 0.200
+_MARGIN = 0.005
+_RISE = 500e-6 * TICK
+_FORGET = 1e-3 * TICK
+_FOLLOW = 0.3
+
+_MAX_GAP = 6
+"""Ticks of concealment before a row falls silent."""
+
+_LEAVE_OUT_IN_PAUSE = 1.2
+_LEAVE_OUT_IN_SPEECH = 2.0
+_JUMP = 6.0
+_TOO_EARLY = 0.25
+
+_MAX_STEPS = 1500
+"""Slots that a timestamp may jump (30 s); farther is a sender that has started anew."""
+
+_LATE_RUN = 10
+"""That many packets in a row after their time: the sender's clock has jumped back."""
 
 
-class _Lost(Enum):
-    LOST = "lost"
+SILENT: Final = 0
+"""What a row gives in a tick, and the next ones. Plain numbers, since arrays hold them."""
+
+PLAY: Final = 1
+CONCEAL: Final = 2
+BLEND: Final = 3
+"""Two slots become one: `place` and `following`."""
 
 
-LOST = _Lost.LOST
-"""A packet that did not come in time, though later ones are here."""
+@dataclass(frozen=True, slots=True)
+class Pulled:
+    """What the rows give in one tick; all arrays have one element for each row asked for."""
+
+    state: NDArray[np.int8]
+    place: Rows
+    """Of the slot in the flat views; for SILENT and CONCEAL that of the slot that is not there."""
+    following: Rows
+    """The place of the next slot where that has come, else -1."""
+    previous: Rows
+    """The place of the slot before where that is still there, else -1."""
+    starts: Flags
+    """The first frame after silence."""
 
 
-class JitterBuffer:
-    """One RTP stream's packets between arrival and playing.
+class JitterBuffers:
+    """`flat` uint8[rows * 16, 640], `lengths` and `levels` [rows * 16] are read by place."""
 
-    A change of SSRC begins a new stream (RFC 3550, section 8.2: phones change it after a hold).
-    """
+    def __init__(self, capacity: int) -> None:
+        self.capacity = capacity
+        self.ring = np.zeros((capacity, SLOTS, WIDTH), np.uint8)
+        self.flat = self.ring.reshape(capacity * SLOTS, WIDTH)
+        self._length = np.zeros((capacity, SLOTS), np.int16)
+        self.lengths = self._length.reshape(capacity * SLOTS)
+        self._level = np.zeros((capacity, SLOTS), np.uint8)
+        self.levels = self._level.reshape(capacity * SLOTS)
+        self._tag = np.full((capacity, SLOTS), -1, np.int64)
+        """The number of the slot that is in each place."""
+        self._tags = self._tag.reshape(capacity * SLOTS)
+        self._unit = np.ones(capacity, np.int64)
+        self._started = np.zeros(capacity, np.bool_)
+        self._ssrc = np.zeros(capacity, np.int64)
+        self._newest = np.zeros(capacity, np.int64)
+        self._newest_sequence = np.zeros(capacity, np.int64)
+        self._newest_timestamp = np.zeros(capacity, np.int64)
+        self._play = np.zeros(capacity, np.int64)
+        self._silent = np.zeros(capacity, np.bool_)
+        self._gap = np.zeros(capacity, np.int64)
+        self._low = np.zeros(capacity, np.float64)
+        self._excess = np.zeros(capacity, np.float64)
+        self._transit = np.zeros(capacity, np.float64)
+        self._late_run = np.zeros(capacity, np.int64)
+        self._unsure = np.zeros(capacity, np.int64)
+        """Concealed ticks that may turn out to have been a pause of the sender."""
+        self.jitter = np.zeros(capacity, np.float64)
+        """Seconds; RFC 3550, section 6.4.1."""
+        self.received = np.zeros(capacity, np.int64)
+        self.expected = np.zeros(capacity, np.int64)
+        self.late = np.zeros(capacity, np.int64)
+        self.duplicate = np.zeros(capacity, np.int64)
+        self.concealed = np.zeros(capacity, np.int64)
+        self.left_out = np.zeros(capacity, np.int64)
 
-    def __init__(self, clock_rate: int) -> None:
-        self._clock_rate = clock_rate
-        self._packets: dict[int, RtpPacket] = {}
-        self._ssrc: int | None = None
-        self._next: int | None = None
-        """The sequence number to play next; None: nothing was heard yet."""
-        self._newest = 0
-        self._packet_time = 0.020
-        self._playing = False
-        self._played = False
-        """Whether anything of this stream was handed out; before that nothing comes too late."""
+    def open(self, row: int, clock_rate: int) -> None:
+        """A new stream in that row; everything about an older one is forgotten."""
+        for array in vars(self).values():
+            if isinstance(array, np.ndarray) and array.shape[:1] == (self.capacity,):
+                array[row] = 0
+        self._tag[row] = -1
+        self._unit[row] = clock_rate // 50
 
-    def put(self, packet: RtpPacket) -> None:
-        if packet.ssrc != self._ssrc or self._next is None:
-            self._restart(packet)
-        ahead = sequence_distance(packet.sequence, self._newest)
-        behind = sequence_distance(self._next_or(packet), packet.sequence)
-        if ahead > _MAX_DROPOUT or behind > _MAX_MISORDER:
-            self._restart(packet)
-        elif behind > 0:
-            if self._played:
-                return
-            self._next = packet.sequence
-        self._measure(packet)
-        self._packets[packet.sequence] = packet
-        if ahead > 0:
-            self._newest = packet.sequence
-        if self._delay() > MAX_DELAY:
-            self._drop_oldest()
+    # --- arrival -----------------------------------------------------------------------------
 
-    def get(self) -> RtpPacket | Literal[_Lost.LOST] | None:
-        """The next packet in order, `LOST`, or None when there is nothing (more) to play."""
-        if not self._packets:
-            self._playing = False
-        elif not self._playing:
-            self._playing = self._delay() >= PREFETCH - self._packet_time / 2
-            if self._playing:
-                self._next = self._oldest()
-                self._played = True
-        if not self._playing or self._next is None:
-            return None
-        packet = self._packets.pop(self._next, None)
-        self._next = (self._next + 1) & 0xFFFF
-        return LOST if packet is None else packet
+    def put(
+        self,
+        rows: Rows,
+        sequences: Whole,
+        timestamps: Whole,
+        ssrcs: Whole,
+        arrivals: Seconds,
+        payloads: NDArray[np.uint8],
+        lengths: NDArray[np.int16],
+        levels: NDArray[np.uint8],
+    ) -> None:
+        """Packets in order of arrival; several may be of one row.
 
-    def _restart(self, packet: RtpPacket) -> None:
-        self._packets.clear()
-        self._ssrc = packet.ssrc
-        self._next = self._newest = packet.sequence
-        self._playing = self._played = False
+        `payloads` uint8[n, w <= 640]; `lengths` in octets, or PCM; `levels` in -dBov (RFC 6464).
+        """
+        for one in _rounds(rows):
+            self._put(
+                rows[one],
+                sequences[one],
+                timestamps[one],
+                ssrcs[one],
+                arrivals[one],
+                payloads[one],
+                lengths[one],
+                levels[one],
+            )
 
-    def _next_or(self, packet: RtpPacket) -> int:
-        return packet.sequence if self._next is None else self._next
+    def _put(
+        self,
+        rows: Rows,
+        sequences: Whole,
+        timestamps: Whole,
+        ssrcs: Whole,
+        arrivals: Seconds,
+        payloads: NDArray[np.uint8],
+        lengths: NDArray[np.int16],
+        levels: NDArray[np.uint8],
+    ) -> None:
+        """At most one packet of each row."""
+        ahead = _wrapped(sequences - self._newest_sequence[rows], 16)
+        ticks = _wrapped(timestamps - self._newest_timestamp[rows], 32)
+        steps = np.rint(ticks / self._unit[rows]).astype(np.int64)
+        anew = ~self._started[rows] | (ssrcs != self._ssrc[rows])
+        anew |= (np.abs(steps) > _MAX_STEPS) | (self._late_run[rows] >= _LATE_RUN)
+        if anew.any():
+            self._restart(rows[anew], ssrcs[anew], arrivals[anew])
+            ahead[anew] = 1
+            steps[anew] = 1
+        # Two packets never share a slot, whatever a broken sender's timestamps say.
+        steps = np.where(ahead > 0, np.maximum(steps, 1), np.minimum(steps, np.sign(ahead)))
+        slots = self._newest[rows] + steps
+        self._count(rows, ahead, steps)
+        transits = arrivals - slots * TICK
+        self._measure(rows, transits)
 
-    def _measure(self, packet: RtpPacket) -> None:
-        """Learns how much audio one packet holds, from two that follow each other."""
-        before = self._packets.get((packet.sequence - 1) & 0xFFFF)
-        if before is not None:
-            ticks = timestamp_distance(packet.timestamp, before.timestamp)
-            seconds = ticks / self._clock_rate
-            if _SHORTEST_PACKET <= seconds <= _LONGEST_PACKET:
-                self._packet_time = seconds
+        newer = ahead > 0
+        which = rows[newer]
+        self._newest[which] = slots[newer]
+        self._newest_sequence[which] = sequences[newer]
+        self._newest_timestamp[which] = timestamps[newer]
 
-    def _delay(self) -> float:
-        """How many seconds lie between what is played next and the newest packet's end."""
-        if not self._packets:
-            return 0.0
-        first = self._next if self._playing and self._next is not None else self._oldest()
-        return (sequence_distance(self._newest, first) + 1) * self._packet_time
+        places = rows * SLOTS + (slots & (SLOTS - 1))
+        duplicate = self._tags[places] == slots
+        late = ~duplicate & (slots < self._play[rows])
+        self.duplicate[rows] += duplicate
+        self.late[rows] += late
+        self._late_run[rows] = np.where(late, self._late_run[rows] + 1, 0)
+        good = ~(duplicate | late)
+        if not good.all():
+            places, payloads, slots = places[good], payloads[good], slots[good]
+            lengths, levels = lengths[good], levels[good]
+        self.flat[places, : payloads.shape[1]] = payloads
+        self.lengths[places] = lengths
+        self.levels[places] = levels
+        self._tags[places] = slots
 
-    def _oldest(self) -> int:
-        return min(self._packets, key=lambda number: sequence_distance(number, self._newest))
+    def _restart(self, rows: Rows, ssrcs: Whole, arrivals: Seconds) -> None:
+        """The packets at hand get slot 1. What is known about jitter stays."""
+        self._started[rows] = True
+        self._ssrc[rows] = ssrcs
+        self._tag[rows] = -1
+        self._newest[rows] = 0
+        self._play[rows] = 0
+        self._silent[rows] = True
+        self._low[rows] = self._transit[rows] = arrivals - TICK
+        self._late_run[rows] = self._unsure[rows] = 0
 
-    def _drop_oldest(self) -> None:
-        keep = max(1, ceil(PREFETCH / self._packet_time))
-        self._next = (self._newest - keep + 1) & 0xFFFF
-        self._forget(n for n in self._packets if sequence_distance(self._newest, n) >= keep)
+    def _count(self, rows: Rows, ahead: Whole, steps: Whole) -> None:
+        self.received[rows] += 1
+        # After a restart whatever was missing is not this stream's.
+        self.expected[rows] += np.maximum(ahead, 0)
+        pause = (ahead == 1) & (steps > 1)
+        self.concealed[rows] -= np.where(pause, self._unsure[rows], 0)
+        self._unsure[rows] = np.where(pause, 0, self._unsure[rows])
 
-    def _forget(self, numbers: Iterable[int]) -> None:
-        for number in tuple(numbers):
-            del self._packets[number]
+    def _measure(self, rows: Rows, transits: Seconds) -> None:
+        low = np.minimum(self._low[rows] + _RISE, transits)
+        now = transits - low
+        excess = self._excess[rows]
+        excess = np.where(now > excess, excess + _FOLLOW * (now - excess), excess - _FORGET)
+        self._low[rows] = low
+        self._excess[rows] = np.clip(excess, 0, MAX_HOLD - _MARGIN)
+        change = np.abs(transits - self._transit[rows])
+        self.jitter[rows] += (change - self.jitter[rows]) / 16
+        self._transit[rows] = transits
+
+    # --- playing -----------------------------------------------------------------------------
+
+    def pull(self, rows: Rows, quiet: Flags, now: float) -> Pulled:
+        """One tick of the rows. `quiet`: whether nobody would hear a slot being left out."""
+        hold = np.clip(self._excess[rows] + _MARGIN, MIN_HOLD, MAX_HOLD)
+        ideal = (now - self._low[rows] - hold) / TICK
+        silent = self._silent[rows] | ~self._started[rows]
+        play = self._play[rows]
+        newest = self._newest[rows]
+        behind = ideal - play
+        jump = (silent & (behind >= 1)) | (behind > _JUMP)
+        play = np.where(jump, np.floor(ideal).astype(np.int64), play)
+        play = np.maximum(play, newest - (SLOTS - 1))
+
+        places = rows * SLOTS + (play & (SLOTS - 1))
+        nexts = rows * SLOTS + ((play + 1) & (SLOTS - 1))
+        lasts = rows * SLOTS + ((play - 1) & (SLOTS - 1))
+        started = self._started[rows]
+        here = started & (self._tags[places] == play)
+        next_here = started & (self._tags[nexts] == play + 1)
+        blend = here & next_here & ~silent & ~jump
+        blend &= behind > np.where(quiet, _LEAVE_OUT_IN_PAUSE, _LEAVE_OUT_IN_SPEECH)
+
+        gap = np.where(here, 0, self._gap[rows] + 1)
+        starts = here & silent
+        silent = ~here & (silent | (gap > _MAX_GAP))
+        conceal = ~here & ~silent
+        keep = silent | (conceal & (play - ideal > _TOO_EARLY))
+        self._play[rows] = play + np.where(keep, 0, 1) + blend
+        self._gap[rows] = gap
+        self._silent[rows] = silent
+        self.concealed[rows] += conceal
+        self.left_out[rows] += blend
+        self._unsure[rows] = np.where(conceal, self._unsure[rows] + 1, 0)
+        state = np.where(blend, BLEND, here * PLAY + conceal * CONCEAL)
+        following = np.where(next_here, nexts, -1)
+        previous = np.where(self._tags[lasts] == play - 1, lasts, -1)
+        return Pulled(state.astype(np.int8), places, following, previous, starts)
+
+    # --- what is known -----------------------------------------------------------------------
+
+    def lost(self, rows: Rows) -> Whole:
+        """Packets that never came, so far; negative where duplicates came (RFC 3550, A.3)."""
+        lost: Whole = self.expected[rows] - self.received[rows]
+        return lost
+
+    def hold(self, rows: Rows) -> Seconds:
+        """How long packets of least delay are held before the next tick may play them."""
+        held: Seconds = np.clip(self._excess[rows] + _MARGIN, MIN_HOLD, MAX_HOLD)
+        return held
+
+    def highest_sequence(self, row: int) -> int:
+        return int(self._newest_sequence[row])
+
+    def source(self, row: int) -> int:
+        """The SSRC that is received."""
+        return int(self._ssrc[row])
+
+
+def _wrapped(difference: Whole, bits: int) -> Whole:
+    """Of two numbers that wrap: -half to half - 1."""
+    half = 1 << bits - 1
+    return ((difference + half) & (2 * half - 1)) - half
+
+
+def _rounds(rows: Rows) -> list[Rows]:
+    """Positions in `rows`, so that no row comes twice in one round and order is kept."""
+    everything: Rows = np.arange(len(rows))
+    if len(rows) < 2 or np.bincount(rows).max() == 1:
+        return [everything] if len(rows) else []
+    order = np.argsort(rows, kind="stable")
+    ordered = rows[order]
+    first = starts(ordered)
+    repeated = np.repeat(first, lengths(first, len(rows)))
+    turn = everything - repeated
+    return [order[turn == number] for number in range(int(turn.max()) + 1)]

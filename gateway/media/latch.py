@@ -10,10 +10,11 @@ So nobody who guesses our port can take a call over, or speak into it.
 """
 
 from ipaddress import ip_address
+from typing import Final
 
 Endpoint = tuple[str, int]
 
-PORT_SILENCE = 2.0
+PORT_SILENCE: Final = 2.0
 
 
 class Latch:
@@ -22,7 +23,6 @@ class Latch:
     def __init__(self, signalled: Endpoint) -> None:
         self._signalled = signalled
         self._latched: Endpoint | None = None
-        self._last_heard = 0.0
 
     @property
     def target(self) -> Endpoint | None:
@@ -31,18 +31,18 @@ class Latch:
             return self._latched
         return self._signalled if _can_be_sent_to(self._signalled) else None
 
-    def accept(self, source: Endpoint, now: float) -> bool:
-        """Whether a valid packet from there belongs to the call."""
+    def accept(self, source: Endpoint, silence: float) -> bool:
+        """Whether a valid packet from there belongs to the call.
+
+        `silence`: seconds since the last packet that did.
+        """
         if self._latched is None:
             host = self._signalled[0]
             if source[0] != host and _is_reachable_from_everywhere(host):
                 return False
-        elif source != self._latched:
-            same_host = source[0] == self._latched[0]
-            if not same_host or now - self._last_heard < PORT_SILENCE:
-                return False
+        elif source != self._latched and (source[0] != self._latched[0] or silence < PORT_SILENCE):
+            return False
         self._latched = source
-        self._last_heard = now
         return True
 
     def signal(self, signalled: Endpoint) -> None:

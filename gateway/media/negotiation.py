@@ -1,32 +1,39 @@
 """PURE: which section of an offer is taken, and what is said where none can be; RFC 3264.
 
 A leg has one audio stream. It is the first section that we can take; all others are answered with
-port 0, in their places. What the two transports put into the taken section is theirs
+port 0, in their places. What the transports put into the taken section is theirs
 (`rtp_negotiation`, `webrtc_negotiation`).
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
+from typing import Final
 
 from gateway.errors import Reason, Refused
-from gateway.media.place import read_place
+from gateway.media.dtls_negotiation import check_fingerprint, fingerprints, has_ice
+from gateway.media.sdes import choose_crypto
 from gateway.sdp import Codec, MediaDescription, SessionDescription
 
-_G711 = ("PCMU", "PCMA")
-_G711_RATE = 8000
+CODECS: Final = ("opus", "G722", "PCMU", "PCMA")
+"""What we can decode and encode, on every transport."""
+
+_RTP_RATE = 8000
+"""Of G.711 and G.722 alike, though G.722 samples at twice that: RFC 3551, section 4.5.2."""
 _OPUS_RATE = 48_000
 _EVENTS = "telephone-event"
-
-_HASHES = ("sha-256", "sha-384", "sha-512")
-"""Of certificates; RFC 8122, section 5, without those that are broken."""
+_COMFORT_NOISE = "CN"
 
 
 class Transport(Enum):
     """How a section's media travels."""
 
-    RTP = "plain RTP"
+    RTP = "RTP"
+    """Plain, or SRTP with keys in the description (SDES): a pair of ports of the leg's own."""
+    DTLS = "DTLS-SRTP on ports of its own"
+    """A phone without ICE, or any peer without rtcp-mux."""
     WEBRTC = "ICE and DTLS-SRTP"
+    """On the one port that all such legs share."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,29 +68,18 @@ def is_open(section: MediaDescription) -> bool:
 
 def transport_of(section: MediaDescription) -> Transport:
     """How the section's media travels, if we can do that. Raises `Refused`."""
-    match section.protocol.upper().split("/"):
-        case ["RTP", "AVP" | "AVPF"]:
-            audio_codec(section.codecs, _G711)
-            read_place(section)
-            return Transport.RTP
-        case ["UDP", "TLS", "RTP", "SAVP" | "SAVPF"]:
-            _check_webrtc(section)
-            audio_codec(section.codecs, ("opus", *_G711))
-            return Transport.WEBRTC
-        case ["RTP", "SAVP" | "SAVPF"]:
-            text = "SRTP with keys in the session description is not taken yet: offer RTP/AVP"
-            raise Refused(Reason.MEDIA, text)
-    text = f"{section.protocol} is no way of sending audio that we know: offer RTP/AVP"
-    raise Refused(Reason.MEDIA, text)
+    transport = _transport(section)
+    audio_codec(section.codecs)
+    return transport
 
 
-def audio_codec(codecs: Iterable[Codec], taken: Iterable[str]) -> Codec:
-    """Opus where it is taken and offered, else the offerer's favourite. Raises `Refused`."""
+def audio_codec(codecs: Iterable[Codec]) -> Codec:
+    """Opus where it is offered, else the offerer's favourite of `CODECS`. Raises `Refused`."""
     offered = tuple(codecs)
-    usable = tuple(codec for codec in offered if _is_usable(codec, taken))
+    usable = tuple(codec for codec in offered if _is_usable(codec))
     if not usable:
         theirs = ", ".join(dict.fromkeys(f"{c.name}/{c.clock_rate}" for c in offered[:16]))
-        text = f"no codec in common: offered {theirs or 'none'}, we take {', '.join(taken)}"
+        text = f"no codec in common: offered {theirs or 'none'}, we take {', '.join(CODECS)}"
         raise Refused(Reason.MEDIA, text)
     return next((codec for codec in usable if codec.name.lower() == "opus"), usable[0])
 
@@ -99,22 +95,10 @@ def events_codec(codecs: Iterable[Codec], audio: Codec) -> Codec | None:
     return next(same, events[0] if events else None)
 
 
-def plain_codec(section: MediaDescription) -> Codec:
-    """The codec of a plain RTP section: G.711 only. Raises `Refused`."""
-    return audio_codec(section.codecs, _G711)
-
-
-def webrtc_codec(section: MediaDescription) -> Codec:
-    """The codec of a WebRTC section. Raises `Refused`."""
-    return audio_codec(section.codecs, ("opus", *_G711))
-
-
-def fingerprints(section: MediaDescription) -> Iterator[tuple[str, str]]:
-    """(hash name in lower case, value) of each that can be checked; RFC 8122, section 5."""
-    for value in section.all("fingerprint"):
-        name, _, digest = value.partition(" ")
-        if name.lower() in _HASHES and digest:
-            yield name.lower(), digest.strip()
+def noise_codec(codecs: Iterable[Codec], audio: Codec) -> Codec | None:
+    """The comfort noise that stands in for `audio` in pauses; RFC 3389. Opus has its own."""
+    noises = (codec for codec in codecs if codec.name.upper() == _COMFORT_NOISE)
+    return next((codec for codec in noises if codec.clock_rate == audio.clock_rate), None)
 
 
 def refuse_section(section: MediaDescription) -> MediaDescription:
@@ -126,20 +110,34 @@ def refuse_section(section: MediaDescription) -> MediaDescription:
     return MediaDescription(section.media, 0, section.protocol, section.formats[:1], kept)
 
 
-def _is_usable(codec: Codec, taken: Iterable[str]) -> bool:
+def _transport(section: MediaDescription) -> Transport:
+    match section.protocol.upper().split("/"):
+        case ["RTP", "AVP" | "AVPF"]:
+            return Transport.RTP
+        case ["UDP", "TLS", "RTP", "SAVP" | "SAVPF"]:
+            return _dtls_transport(section)
+        # Before RFC 5764 had its own name for it, DTLS-SRTP was offered so, and still is.
+        case ["RTP", "SAVP" | "SAVPF"] if any(fingerprints(section)):
+            return _dtls_transport(section)
+        case ["RTP", "SAVP" | "SAVPF"]:
+            if choose_crypto(section.all("crypto")) is None:
+                text = "the media cannot be secured: no a=crypto that we can use, no fingerprint"
+                raise Refused(Reason.SECURITY, text)
+            return Transport.RTP
+    text = f"{section.protocol} is no way of sending audio that we know: offer RTP/AVP"
+    raise Refused(Reason.MEDIA, text)
+
+
+def _dtls_transport(section: MediaDescription) -> Transport:
+    check_fingerprint(section)
+    is_muxed = section.get("rtcp-mux") is not None
+    return Transport.WEBRTC if is_muxed and has_ice(section) else Transport.DTLS
+
+
+def _is_usable(codec: Codec) -> bool:
     name = codec.name.lower()
-    if name not in {one.lower() for one in taken}:
+    if name not in {one.lower() for one in CODECS}:
         return False
     if name == "opus":
         return codec.clock_rate == _OPUS_RATE
-    return codec.clock_rate == _G711_RATE and codec.channels == 1
-
-
-def _check_webrtc(section: MediaDescription) -> None:
-    if not any(fingerprints(section)):
-        text = f"the media cannot be secured: no fingerprint by one of {', '.join(_HASHES)}"
-        raise Refused(Reason.SECURITY, text)
-    if not section.get("ice-ufrag") or not section.get("ice-pwd"):
-        raise Refused(Reason.MEDIA, "DTLS-SRTP without ICE is not taken yet: offer ice-ufrag")
-    if section.get("rtcp-mux") is None:
-        raise Refused(Reason.MEDIA, "DTLS-SRTP is taken with RTCP on the same port only: rtcp-mux")
+    return codec.clock_rate == _RTP_RATE and codec.channels == 1

@@ -1,76 +1,282 @@
-"""Sender and receiver reports of one RTP stream pair; RFC 3550, section 6.
+"""PURE: RTCP packets as values; RFC 3550, section 6, and the feedback of RFC 4585 that we use.
 
-Enough for the other side's statistics and for phones that hang up without RTCP. We read nothing.
+`parse` reads a compound packet, or one alone (RFC 5506), and reads over types we do not know.
+Everything in a received packet was written by a stranger; a report block is only believed about
+SSRCs that are ours.
 """
 
-from aiortc.rtp import (
-    RtcpReceiverInfo,
-    RtcpRrPacket,
-    RtcpSdesPacket,
-    RtcpSenderInfo,
-    RtcpSourceInfo,
-    RtcpSrPacket,
-    clamp_packets_lost,
-)
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Final, Self
 
-from gateway.media.rtp import RtpPacket, sequence_distance
+MAX_PACKETS: Final = 32
+"""Of one compound packet; more are not read."""
 
-INTERVAL = 5.0
+_HEADER = struct.Struct("!BBH")
+_SENDER_INFO = struct.Struct("!QIII")
+_BLOCK = struct.Struct("!IB3sIIII")
+_NACK = struct.Struct("!HH")
 
+
+class _Kind(IntEnum):
+    """Packet types; RFC 3550, section 12.1, and RFC 4585, section 6.1."""
+
+    SR = 200
+    RR = 201
+    SDES = 202
+    BYE = 203
+    RTPFB = 205
+    PSFB = 206
+
+
+_NACK_FORMAT = _PLI_FORMAT = 1
 _CNAME = 1
+_MAX_COUNT = 31
+
 _NTP_EPOCH = 2_208_988_800
 """1970 in seconds since 1900."""
 
 
-class Reports:
-    """Counts what one stream of ours sent and what came back."""
+@dataclass(frozen=True, slots=True)
+class ReportBlock:
+    """What a receiver says about one SSRC; section 6.4.1."""
 
-    def __init__(self, ssrc: int, cname: str) -> None:
-        self._ssrc = ssrc
-        self._cname = cname.encode()
-        self._packets = self._octets = self._last_timestamp = 0
-        self._source: int | None = None
-        self._first = self._highest = self._received = 0
-        self._expected_before = self._received_before = 0
+    ssrc: int
+    fraction_lost: int
+    """Since the last report, in 256ths."""
+    packets_lost: int
+    """Since the beginning; negative where there were duplicates."""
+    highest_sequence: int
+    """Extended by the cycles of the 16-bit number."""
+    jitter: int
+    """In units of the RTP clock."""
+    last_sr: int = 0
+    """`middle_of` the NTP time in the last sender report that came; 0 for none."""
+    delay_since_last_sr: int = 0
+    """In 65536ths of a second."""
 
-    def sent(self, packet: RtpPacket) -> None:
-        self._packets = (self._packets + 1) & 0xFFFF_FFFF
-        self._octets = (self._octets + len(packet.payload)) & 0xFFFF_FFFF
-        self._last_timestamp = packet.timestamp
-
-    def received(self, packet: RtpPacket) -> None:
-        if packet.ssrc != self._source:
-            self._source = packet.ssrc
-            self._first = self._highest = packet.sequence
-            self._received = self._expected_before = self._received_before = 0
-        self._received += 1
-        # Extended by the cycles of the 16-bit number; appendix A.1.
-        self._highest += max(0, sequence_distance(packet.sequence, self._highest & 0xFFFF))
-
-    def report(self, wall_clock: float) -> bytes:
-        """A compound packet; `wall_clock` counts seconds since 1970."""
-        blocks = [] if self._source is None else [self._block(self._source)]
-        chunk = RtcpSourceInfo(ssrc=self._ssrc, items=[(_CNAME, self._cname)])
-        if not self._packets:
-            head = bytes(RtcpRrPacket(ssrc=self._ssrc, reports=blocks))
-        else:
-            ntp = int((wall_clock + _NTP_EPOCH) * 2**32) & 0xFFFF_FFFF_FFFF_FFFF
-            info = RtcpSenderInfo(ntp, self._last_timestamp, self._packets, self._octets)
-            head = bytes(RtcpSrPacket(ssrc=self._ssrc, sender_info=info, reports=blocks))
-        return head + bytes(RtcpSdesPacket(chunks=[chunk]))
-
-    def _block(self, source: int) -> RtcpReceiverInfo:
-        expected = self._highest - self._first + 1
-        newly_expected = expected - self._expected_before
-        newly_lost = newly_expected - (self._received - self._received_before)
-        self._expected_before, self._received_before = expected, self._received
-        fraction = newly_lost * 256 // newly_expected if newly_lost > 0 else 0
-        return RtcpReceiverInfo(
-            ssrc=source,
-            fraction_lost=min(255, fraction),
-            packets_lost=clamp_packets_lost(expected - self._received),
-            highest_sequence=self._highest & 0xFFFF_FFFF,
-            jitter=0,
-            lsr=0,
-            dlsr=0,
+    def __bytes__(self) -> bytes:
+        lost = max(-0x80_0000, min(0x7F_FFFF, self.packets_lost)).to_bytes(3, "big", signed=True)
+        return _BLOCK.pack(
+            self.ssrc,
+            self.fraction_lost,
+            lost,
+            self.highest_sequence & 0xFFFF_FFFF,
+            self.jitter & 0xFFFF_FFFF,
+            self.last_sr,
+            self.delay_since_last_sr & 0xFFFF_FFFF,
         )
+
+    @classmethod
+    def _parse(cls, data: bytes, at: int) -> Self:
+        ssrc, fraction, lost, highest, jitter, last_sr, delay = _BLOCK.unpack_from(data, at)
+        signed = int.from_bytes(lost, "big", signed=True)
+        return cls(ssrc, fraction, signed, highest, jitter, last_sr, delay)
+
+
+@dataclass(frozen=True, slots=True)
+class SenderReport:
+    """Section 6.4.1."""
+
+    ssrc: int
+    ntp: int
+    """64 bits: seconds since 1900 and their fraction."""
+    rtp_timestamp: int
+    packets: int
+    octets: int
+    blocks: tuple[ReportBlock, ...] = ()
+
+    def __bytes__(self) -> bytes:
+        info = _SENDER_INFO.pack(
+            self.ntp,
+            self.rtp_timestamp & 0xFFFF_FFFF,
+            self.packets & 0xFFFF_FFFF,
+            self.octets & 0xFFFF_FFFF,
+        )
+        body = _word(self.ssrc) + info + b"".join(map(bytes, self.blocks))
+        return _packet(_Kind.SR, len(self.blocks), body)
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiverReport:
+    """Section 6.4.2."""
+
+    ssrc: int
+    blocks: tuple[ReportBlock, ...] = ()
+
+    def __bytes__(self) -> bytes:
+        return _packet(
+            _Kind.RR, len(self.blocks), _word(self.ssrc) + b"".join(map(bytes, self.blocks))
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class SourceDescription:
+    """One chunk with the CNAME; section 6.5. Only written: we ask for no names."""
+
+    ssrc: int
+    cname: str
+
+    def __bytes__(self) -> bytes:
+        name = self.cname.encode()[:255]
+        chunk = _word(self.ssrc) + bytes((_CNAME, len(name))) + name + b"\0"
+        return _packet(_Kind.SDES, 1, chunk + bytes(-len(chunk) % 4))
+
+
+@dataclass(frozen=True, slots=True)
+class Bye:
+    """Section 6.6; the reason is not kept."""
+
+    ssrcs: tuple[int, ...]
+
+    def __bytes__(self) -> bytes:
+        return _packet(_Kind.BYE, len(self.ssrcs), b"".join(map(_word, self.ssrcs)))
+
+
+@dataclass(frozen=True, slots=True)
+class Nack:
+    """Sequence numbers that did not come, ascending; RFC 4585, section 6.2.1."""
+
+    sender: int
+    source: int
+    lost: tuple[int, ...]
+
+    def __bytes__(self) -> bytes:
+        items = b"".join(_NACK.pack(first, mask) for first, mask in _nack_items(self.lost))
+        return _packet(_Kind.RTPFB, _NACK_FORMAT, _word(self.sender) + _word(self.source) + items)
+
+
+@dataclass(frozen=True, slots=True)
+class PictureLoss:
+    """PLI: a whole picture is wanted; RFC 4585, section 6.3.1."""
+
+    sender: int
+    source: int
+
+    def __bytes__(self) -> bytes:
+        return _packet(_Kind.PSFB, _PLI_FORMAT, _word(self.sender) + _word(self.source))
+
+
+RtcpPacket = SenderReport | ReceiverReport | Bye | Nack | PictureLoss
+
+
+def parse(data: bytes) -> tuple[RtcpPacket, ...]:
+    """Raises `ValueError` where a packet is cut off or is no RTCP."""
+    return tuple(_parse(data))
+
+
+def ntp_of(wall_clock: float) -> int:
+    """`wall_clock` counts seconds since 1970."""
+    return int((wall_clock + _NTP_EPOCH) * 2**32) & 0xFFFF_FFFF_FFFF_FFFF
+
+
+def middle_of(ntp: int) -> int:
+    """The 32 bits that report blocks carry; RFC 3550, section 4."""
+    return ntp >> 16 & 0xFFFF_FFFF
+
+
+def round_trip(block: ReportBlock, ntp: int) -> float | None:
+    """Seconds, for a block that arrived at `ntp`; None where it cannot be told. Section 6.4.1."""
+    if not block.last_sr:
+        return None
+    ticks = (middle_of(ntp) - block.last_sr - block.delay_since_last_sr) & 0xFFFF_FFFF
+    # A peer whose clock runs fast makes it negative: that is no time at all.
+    return 0.0 if ticks >= 0x8000_0000 else ticks / 65_536
+
+
+def fraction_lost(expected: int, received: int) -> int:
+    """In 256ths, of the packets since the last report; appendix A.3."""
+    lost = expected - received
+    return min(255, lost * 256 // expected) if lost > 0 else 0
+
+
+def _packet(kind: int, count: int, body: bytes) -> bytes:
+    if count > _MAX_COUNT:
+        raise ValueError(f"{count} do not fit into one packet")
+    return _HEADER.pack(0x80 | count, kind, len(body) // 4) + body
+
+
+def _word(value: int) -> bytes:
+    return value.to_bytes(4, "big")
+
+
+def _parse(data: bytes) -> Iterator[RtcpPacket]:
+    position = 0
+    for _ in range(MAX_PACKETS):
+        if position == len(data):
+            return
+        if position + _HEADER.size > len(data):
+            raise ValueError("a header is cut off")
+        first, kind, words = _HEADER.unpack_from(data, position)
+        end = position + 4 * (words + 1)
+        if first >> 6 != 2 or end > len(data):
+            raise ValueError("no RTCP, or cut off")
+        body = data[position + 4 : end]
+        if first & 0x20:
+            body = body[: len(body) - _padding(body)]
+        packet = _read(kind, first & 0x1F, body)
+        if packet is not None:
+            yield packet
+        position = end
+
+
+def _padding(body: bytes) -> int:
+    if not body or not 0 < body[-1] <= len(body):
+        raise ValueError("padding longer than its packet")
+    return body[-1]
+
+
+def _read(kind: int, count: int, body: bytes) -> RtcpPacket | None:
+    match kind:
+        case _Kind.SR:
+            _need(body, 4 + _SENDER_INFO.size)
+            ntp, timestamp, packets, octets = _SENDER_INFO.unpack_from(body, 4)
+            blocks = _blocks(body, 4 + _SENDER_INFO.size, count)
+            return SenderReport(_ssrc(body, 0), ntp, timestamp, packets, octets, blocks)
+        case _Kind.RR:
+            _need(body, 4)
+            return ReceiverReport(_ssrc(body, 0), _blocks(body, 4, count))
+        case _Kind.BYE:
+            _need(body, 4 * count)
+            return Bye(tuple(_ssrc(body, 4 * number) for number in range(count)))
+        case _Kind.RTPFB if count == _NACK_FORMAT:
+            _need(body, 8)
+            lost = tuple(sorted(set(_nack_numbers(body))))
+            return Nack(_ssrc(body, 0), _ssrc(body, 4), lost)
+        case _Kind.PSFB if count == _PLI_FORMAT:
+            _need(body, 8)
+            return PictureLoss(_ssrc(body, 0), _ssrc(body, 4))
+    return None
+
+
+def _need(body: bytes, length: int) -> None:
+    if len(body) < length:
+        raise ValueError("a packet is too short for what it says")
+
+
+def _ssrc(body: bytes, at: int) -> int:
+    return int.from_bytes(body[at : at + 4], "big")
+
+
+def _blocks(body: bytes, start: int, count: int) -> tuple[ReportBlock, ...]:
+    _need(body, start + count * _BLOCK.size)
+    return tuple(ReportBlock._parse(body, start + n * _BLOCK.size) for n in range(count))
+
+
+def _nack_items(lost: tuple[int, ...]) -> Iterator[tuple[int, int]]:
+    """(first number, bits of the 16 after it)."""
+    numbers = list(lost)
+    while numbers:
+        first, mask = numbers.pop(0), 0
+        while numbers and 0 < (numbers[0] - first) & 0xFFFF <= 16:
+            mask |= 1 << ((numbers.pop(0) - first) & 0xFFFF) - 1
+        yield first, mask
+
+
+def _nack_numbers(body: bytes) -> Iterator[int]:
+    for at in range(8, len(body) - 3, 4):
+        first, mask = _NACK.unpack_from(body, at)
+        yield first
+        yield from ((first + bit + 1) & 0xFFFF for bit in range(16) if mask >> bit & 1)

@@ -14,6 +14,8 @@ _ONE_BYTE_PROFILE = 0xBEDE
 """RFC 8285, section 4.2; two-byte headers (section 4.3) have profiles 0x1000 to 0x100F."""
 
 MID_URI = "urn:ietf:params:rtp-hdrext:sdes:mid"
+LEVEL_URI = "urn:ietf:params:rtp-hdrext:ssrc-audio-level"
+"""RFC 6464."""
 
 
 @dataclass(frozen=True, slots=True)

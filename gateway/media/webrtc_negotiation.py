@@ -8,17 +8,23 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from gateway.errors import Reason, Refused
+from gateway.media.dtls_negotiation import (
+    default_candidate,
+    read_transport,
+    section_attributes,
+    session_attributes,
+)
 from gateway.media.negotiation import (
     Transport,
+    audio_codec,
     choose,
     events_codec,
-    fingerprints,
     is_open,
     refuse_section,
     transport_of,
-    webrtc_codec,
 )
-from gateway.media.rtp import MID_URI
+from gateway.media.rtp import LEVEL_URI, MID_URI
+from gateway.media.transport import LocalTransport, RemoteTransport
 from gateway.sdp import (
     MAX_SECTIONS,
     Attribute,
@@ -31,24 +37,6 @@ from gateway.sdp import (
 
 MAX_AUDIO_SECTIONS = MAX_SECTIONS
 """Of a browser's connection: one for each source that passes over it."""
-
-MAX_CANDIDATES = 32
-
-_SETUP_ANSWER = {"actpass": "active", "passive": "active", "active": "passive"}
-"""RFC 5763, section 5."""
-
-
-@dataclass(frozen=True, slots=True)
-class RemoteTransport:
-    """The offerer's end of ICE and DTLS."""
-
-    ufrag: str
-    password: str
-    ice_lite: bool
-    fingerprints: tuple[tuple[str, str], ...]
-    setup: str
-    """Our role in the answer: "active" or "passive"."""
-    candidates: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +51,9 @@ class AudioOffer:
     """As the offerer sees it."""
     ssrcs: tuple[int, ...]
     mid_extension: int
+    """RFC 9143; 0 where it is not offered."""
+    level_extension: int
+    """RFC 6464; 0 where it is not offered."""
     msid: str | None
 
     @property
@@ -82,21 +73,11 @@ class WebRtcOffer:
     sections: tuple[AudioOffer, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class LocalTransport:
-    """Our end of ICE and DTLS."""
-
-    ufrag: str
-    password: str
-    fingerprint: str
-    candidates: tuple[str, ...]
-
-
 def read_offer(offer: SessionDescription, max_audio: int = MAX_AUDIO_SECTIONS) -> WebRtcOffer:
     """Takes the first `max_audio` audio sections that share a transport. Raises `Refused`."""
     first = choose(offer)
     if first.transport is not Transport.WEBRTC:
-        raise Refused(Reason.MEDIA, "plain RTP is for phones: offer ICE and DTLS-SRTP")
+        raise Refused(Reason.MEDIA, "that is for phones: offer ICE, DTLS-SRTP and rtcp-mux")
     sections = offer.inherited()
     _check_mids(sections)
     group = _bundle(offer, first.section.mid)
@@ -106,7 +87,7 @@ def read_offer(offer: SessionDescription, max_audio: int = MAX_AUDIO_SECTIONS) -
         if index == first.index or (section.mid in group and _can_be_taken(section))
     ]
     return WebRtcOffer(
-        _remote_transport(first.section, offer),
+        read_transport(first.section, offer),
         tuple(_audio(index, sections[index]) for index in taken[:max_audio]),
     )
 
@@ -129,9 +110,11 @@ def describe_answer(
     )
     mids = [audio.mid for audio in taken.sections if audio.mid]
     grouped = bool(mids) and any(mids[0] in group for group in _groups(offer))
-    attributes = (Attribute("group", " ".join(("BUNDLE", *mids))),) if grouped else ()
+    attributes = list(session_attributes(taken.remote))
+    if grouped:
+        attributes.append(Attribute("group", " ".join(("BUNDLE", *mids))))
     # No section uses this address, but each has to have one (RFC 8866, section 5.7).
-    return SessionDescription(sections, attributes, "0.0.0.0", session_id, version)
+    return SessionDescription(sections, tuple(attributes), "0.0.0.0", session_id, version)
 
 
 def _can_be_taken(section: MediaDescription) -> bool:
@@ -164,26 +147,8 @@ def _bundle(offer: SessionDescription, mid: str) -> tuple[str, ...]:
     return next((group for group in _groups(offer) if mid and mid in group), ())
 
 
-def _remote_transport(section: MediaDescription, offer: SessionDescription) -> RemoteTransport:
-    setup = (section.get("setup") or "actpass").lower()
-    if setup not in _SETUP_ANSWER:
-        raise Refused(Reason.SECURITY, f"a=setup:{setup[:20]} leaves nobody to begin the handshake")
-    ufrag = section.get("ice-ufrag") or ""
-    # The candidates of a BUNDLE group may stand in another of its sections.
-    sharing = [one for one in offer.inherited() if one.get("ice-ufrag") == ufrag]
-    candidates = dict.fromkeys(line for one in sharing for line in one.all("candidate"))
-    return RemoteTransport(
-        ufrag,
-        section.get("ice-pwd") or "",
-        any(attribute.name == "ice-lite" for attribute in offer.attributes),
-        tuple(fingerprints(section)),
-        _SETUP_ANSWER[setup],
-        tuple(candidates)[:MAX_CANDIDATES],
-    )
-
-
 def _audio(index: int, section: MediaDescription) -> AudioOffer:
-    codec = webrtc_codec(section)
+    codec = audio_codec(section.codecs)
     return AudioOffer(
         index,
         section.mid,
@@ -191,7 +156,8 @@ def _audio(index: int, section: MediaDescription) -> AudioOffer:
         events_codec(section.codecs, codec),
         section.direction,
         tuple(_ssrcs(section)),
-        _mid_extension(section),
+        _extension(section, MID_URI),
+        _extension(section, LEVEL_URI),
         section.get("msid"),
     )
 
@@ -204,13 +170,13 @@ def _ssrcs(section: MediaDescription) -> Iterator[int]:
             yield int(number) & 0xFFFF_FFFF
 
 
-def _mid_extension(section: MediaDescription) -> int:
-    """The number of the MID header extension, if it fits a one-byte header; 0 without."""
+def _extension(section: MediaDescription, wanted: str) -> int:
+    """The number of a header extension, if it fits a one-byte header; 0 without. RFC 8285."""
     for value in section.all("extmap"):
         number, _, uri = value.partition(" ")
         number = number.partition("/")[0]
-        if uri.split(" ")[0] == MID_URI and number.isascii() and number.isdigit():
-            return int(number) if 1 <= int(number[:4]) <= 14 else 0
+        if uri.split(" ")[0] == wanted and number.isascii() and number.isdigit():
+            return int(number) if len(number) <= 2 and 1 <= int(number) <= 14 else 0
     return 0
 
 
@@ -224,20 +190,14 @@ def _answer_section(
     codecs = [replace(audio.codec, parameters=_parameters(audio.codec))]
     if audio.events is not None:
         codecs.append(replace(audio.events, parameters="0-15"))
-    address, port = _default_candidate(local)
+    address, port = default_candidate(local)
     attributes = (
         *((Attribute("mid", audio.mid),) if audio.mid else ()),
         Attribute(reverse(audio.direction)),
         *(attribute for codec in codecs for attribute in codec.attributes()),
         *_extmap(audio),
-        Attribute("rtcp-mux"),
         *_stream(audio, ssrc),
-        Attribute("ice-ufrag", local.ufrag),
-        Attribute("ice-pwd", local.password),
-        Attribute("fingerprint", f"sha-256 {local.fingerprint}"),
-        Attribute("setup", taken.remote.setup),
-        *(Attribute("candidate", line) for line in local.candidates),
-        Attribute("end-of-candidates"),
+        *section_attributes(local, taken.remote),
     )
     formats = tuple(str(codec.payload_type) for codec in codecs)
     return MediaDescription("audio", port, offered.protocol, formats, attributes, address)
@@ -251,6 +211,8 @@ def _parameters(codec: Codec) -> str:
 def _extmap(audio: AudioOffer) -> Iterator[Attribute]:
     if audio.mid_extension:
         yield Attribute("extmap", f"{audio.mid_extension} {MID_URI}")
+    if audio.level_extension:
+        yield Attribute("extmap", f"{audio.level_extension} {LEVEL_URI}")
 
 
 def _stream(audio: AudioOffer, ssrc: int) -> Iterator[Attribute]:
@@ -258,12 +220,3 @@ def _stream(audio: AudioOffer, ssrc: int) -> Iterator[Attribute]:
     if audio.receives:
         yield Attribute("msid", f"seat-{audio.mid or audio.index} {ssrc}")
         yield Attribute("ssrc", f"{ssrc} cname:trestle")
-
-
-def _default_candidate(local: LocalTransport) -> tuple[str, int]:
-    """What a peer without ICE would use; RFC 8839, section 4.2.1.2."""
-    for line in local.candidates:
-        words = line.split()
-        if len(words) > 5 and words[2].lower() == "udp":
-            return words[4], int(words[5])
-    return "0.0.0.0", 9

@@ -9,6 +9,7 @@ import pytest
 from playwright.async_api import Page, async_playwright
 
 from gateway.media.plane import InlinePlane
+from gateway.media.settings import Settings
 from gateway.ports import (
     SEAT,
     Candidate,
@@ -170,7 +171,7 @@ async def events() -> "asyncio.Queue[MediaEvent]":
 
 @pytest.fixture
 async def plane(events: "asyncio.Queue[MediaEvent]") -> AsyncIterator[InlinePlane]:
-    plane = InlinePlane(rtp_ports=range(32_100, 32_200), address="127.0.0.1")
+    plane = InlinePlane(Settings(range(32_100, 32_200), "127.0.0.1", capacity=256))
     await plane.start(events.put_nowait)
     yield plane
     await plane.stop()

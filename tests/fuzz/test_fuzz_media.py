@@ -2,20 +2,27 @@
 
 import asyncio
 import contextlib
+import random
+import socket
+from dataclasses import replace
 
+import numpy as np
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gateway.errors import Refused
-from gateway.media.inlet import Inlet
-from gateway.media.jitter import MAX_DELAY, JitterBuffer
-from gateway.media.mixer import FRAME
+from gateway.media.engine import Engine
+from gateway.media.formats import Format
+from gateway.media.jitter import SLOTS, JitterBuffers
 from gateway.media.negotiation import choose
 from gateway.media.plane import InlinePlane
 from gateway.media.rtp import RtpPacket
+from gateway.media.rtp_rows import RtpRows, audio_levels
+from gateway.media.settings import Settings
+from gateway.media.streams import Receiving
 from gateway.media.telephone_event import DIGITS, TelephoneEvents
 from gateway.ports import MediaEvent, Offer, ParticipantId, RoomName
-from gateway.sdp import Codec, SessionDescription
+from gateway.sdp import SessionDescription
 
 _OFFERS = (
     "v=0\r\no=- 1 1 IN IP4 192.0.2.9\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"
@@ -38,7 +45,6 @@ _PACKETS = st.builds(
     st.integers(0, 2),
     st.binary(max_size=200),
 )
-_CODECS = st.sampled_from([Codec(8, "PCMA", 8000), Codec(111, "opus", 48_000, 2)])
 
 
 @st.composite
@@ -64,27 +70,81 @@ def test_any_datagram_is_rtp_or_refused(data: bytes, extension: int) -> None:
     assert len(packet.payload) <= len(data) - 12
 
 
+@given(st.lists(st.binary(max_size=120), min_size=1, max_size=8), st.integers(0, 14))
+def test_rows_say_the_same_as_single_packets(datagrams: list[bytes], extension: int) -> None:
+    rows = np.zeros((len(datagrams), 128), np.uint8)
+    for row, data in zip(rows, datagrams, strict=True):
+        row[: len(data)] = np.frombuffer(data, np.uint8)
+    lengths = np.array([len(data) for data in datagrams], np.int32)
+    packets = RtpRows.parse(rows, lengths)
+    levels = audio_levels(rows, packets, np.full(len(rows), extension, np.uint8))
+    assert ((levels <= 127) | (levels == 255)).all()
+    for index, data in enumerate(datagrams):
+        try:
+            packet = RtpPacket.parse(data)
+        except ValueError:
+            assert not packets.valid[index]
+            continue
+        assert packets.valid[index]
+        assert data[packets.start[index] : packets.end[index]] == packet.payload
+        assert packets.sequence[index] == packet.sequence
+        assert packets.timestamp[index] == packet.timestamp
+        assert packets.ssrc[index] == packet.ssrc
+
+
 @given(st.lists(_PACKETS | st.none(), max_size=200))
-def test_a_jitter_buffer_never_grows_and_keeps_order(steps: list[RtpPacket | None]) -> None:
-    buffer = JitterBuffer(8000)
+def test_a_jitter_buffer_takes_any_packets(
+    steps: list[RtpPacket | None],
+) -> None:
+    buffers, row, now = JitterBuffers(1), np.array([0]), 10.0
+    buffers.open(0, 8000)
     for step in steps:
-        if step is not None:
-            buffer.put(step)
+        if step is None:
+            pulled = buffers.pull(row, np.array([False]), now)
+            assert 0 <= pulled.place[0] < SLOTS
+            now += 0.02
         else:
-            buffer.get()
-        # The shortest packets that are believed last 2.5 ms.
-        assert len(buffer._packets) <= MAX_DELAY / 0.0025 + 1
+            _put(buffers, step, now)
+    assert buffers.concealed[0] >= 0
 
 
-@given(_CODECS, st.lists(_PACKETS | st.none(), max_size=60))
-@settings(max_examples=50)
-def test_any_stream_gives_whole_frames(codec: Codec, steps: list[RtpPacket | None]) -> None:
-    inlet = Inlet(codec)
+def _put(buffers: JitterBuffers, packet: RtpPacket, now: float) -> None:
+    one = np.array([0])
+    buffers.put(
+        one,
+        np.array([packet.sequence]),
+        np.array([packet.timestamp]),
+        np.array([packet.ssrc]),
+        np.array([now]),
+        np.zeros((1, 160), np.uint8),
+        np.array([160], np.int16),
+        np.zeros(1, np.uint8),
+    )
+
+
+@given(st.sampled_from(Format), st.lists(_PACKETS | st.none(), max_size=60), st.integers(0, 2))
+@settings(max_examples=100, deadline=None)
+def test_any_stream_is_mixed_or_dropped(
+    format_: Format, steps: list[RtpPacket | None], kind: int
+) -> None:
+    engine = Engine(4, random.Random(1).getrandbits)
+    room = engine.open_room()
+    row = engine.open_stream(room, format_, is_leg=True)
+    engine.receive_on(row, Receiving(8, 101, 1))
+    engine.set_source(row, True)
+    now = 10.0
     for step in steps:
-        if step is not None:
-            inlet.receive(step)
-        frame = inlet.pull()
-        assert frame is None or len(frame) == FRAME
+        if step is None:
+            for phase in range(4):
+                engine.tick(phase, now)
+            now += 0.02
+            assert not engine.events()
+        else:
+            data = replace(step, payload_type=8 if kind else step.payload_type).serialize()
+            buffer = np.zeros((1, 2048), np.uint8)
+            buffer[0, : len(data)] = np.frombuffer(data, np.uint8)
+            packets = RtpRows.parse(buffer, np.array([len(data)], np.int32))
+            engine.receive(buffer, np.array([0]), packets, np.array([row]), np.array([now]))
 
 
 @given(st.lists(st.tuples(st.binary(max_size=6), st.integers(0, 2**32 - 1), st.booleans())))
@@ -118,7 +178,7 @@ async def _offer_all(offers: list[str], datagrams: list[bytes]) -> None:
     errors: list[object] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: errors.append(context))
     events: list[MediaEvent] = []
-    plane = InlinePlane(rtp_ports=range(33_000, 33_100), address="127.0.0.1")
+    plane = InlinePlane(Settings(range(33_000, 33_100), "127.0.0.1", capacity=128))
     await plane.start(events.append)
     leg = ParticipantId("leg")
     for offer in offers:
@@ -128,11 +188,11 @@ async def _offer_all(offers: list[str], datagrams: list[bytes]) -> None:
             await plane.seat_answer(RoomName("r"), ParticipantId("web"), "k", Offer(offer), {})
         except Refused:
             continue
-    known = plane._legs.get(leg)
-    for data in datagrams:
-        if known is not None and hasattr(known.leg, "_receive_rtp"):
-            known.leg._receive_rtp(data, ("127.0.0.1", 10_020))
-            known.leg._receive_rtcp(data, ("127.0.0.1", 10_020))
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+        for data in datagrams:
+            for port in range(33_000, 33_004):
+                stranger.sendto(data, ("127.0.0.1", port))
+    await asyncio.sleep(0.03)
     await plane.stop()
     await asyncio.sleep(0)
     assert set(plane.inventory().values()) == {0}

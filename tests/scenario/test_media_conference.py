@@ -3,12 +3,14 @@
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Mapping
+from typing import Any
 
 import pytest
 
 from gateway.errors import Reason, Refused
 from gateway.media.plane import InlinePlane
-from gateway.media.rtp_leg import RtpLeg
+from gateway.media.settings import Settings
+from gateway.media.speakers import Flags, Rows, Speakers
 from gateway.ports import (
     SEAT,
     Answer,
@@ -34,7 +36,8 @@ class Plane(InlinePlane):
     """Remembers its events. Its legs confirm at once."""
 
     def __init__(self, *, rtp_timeout: float = 60.0, rtp_ports: range = range(30_000, 32_000)):
-        super().__init__(rtp_ports=rtp_ports, address="127.0.0.1", rtp_timeout=rtp_timeout)
+        settings = Settings(rtp_ports, "127.0.0.1", rtp_timeout=rtp_timeout, capacity=256)
+        super().__init__(settings)
         self.events: asyncio.Queue[MediaEvent] = asyncio.Queue()
 
     async def __aenter__(self) -> "Plane":
@@ -49,6 +52,12 @@ class Plane(InlinePlane):
         answer = await super().answer(room, leg, offer)
         self.confirm(leg)
         return answer
+
+    def row_of(self, leg: str) -> int:
+        assert self._switchboard is not None
+        row = self._switchboard.row_of(ParticipantId(leg))
+        assert row is not None
+        return row
 
     async def next_event(self) -> MediaEvent:
         async with asyncio.timeout(5):
@@ -324,24 +333,28 @@ async def test_an_empty_datagram_does_not_end_a_connection() -> None:
         assert plane.events.empty()
 
 
-async def test_a_fault_of_ours_in_one_leg_ends_only_that_leg(
+async def test_a_fault_of_ours_in_one_room_ends_only_that_room(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with Plane() as plane, Phone(401) as ana, Phone(593) as bob, Phone(709) as cid:
-        for leg, phone in (("sip-ana", ana), ("sip-bob", bob), ("sip-cid", cid)):
-            await plane.call(leg, phone)
-        await ana.hears(593, 709)
+        other = RoomName("other")
+        await plane.call("sip-ana", ana)
+        await plane.call("sip-bob", bob)
+        answer = await plane.answer(other, ParticipantId("sip-cid"), Offer(cid.offer()))
+        cid.take(answer.sdp)
+        await ana.hears(593)
+        row = plane.row_of("sip-cid")
 
-        def fail(_: RtpLeg) -> None:
-            raise RuntimeError("a bug")
+        def choose(self: Speakers, rows: Rows, *rest: Any) -> Flags:
+            if row in rows:
+                raise RuntimeError("a bug")
+            return original(self, rows, *rest)
 
-        pull = RtpLeg.pull
-        monkeypatch.setattr(
-            RtpLeg, "pull", lambda leg: fail(leg) if leg.id == "sip-bob" else pull(leg)
-        )
+        original = Speakers.choose
+        monkeypatch.setattr(Speakers, "choose", choose)
         failed = await plane.next_event()
         assert isinstance(failed, LegFailed)
-        assert (failed.leg, failed.reason) == ("sip-bob", Reason.FAILURE)
-        await ana.hears_no_longer(593)
-        await ana.hears(709)
+        assert (failed.leg, failed.reason) == ("sip-cid", Reason.FAILURE)
+        await ana.ear.next(30)
+        await ana.hears(593)
         assert "a bug" in caplog.text

@@ -19,20 +19,32 @@ RATE = 8000
 LONGEST_CALL = 180
 """Seconds of tone; see COMPAT above."""
 
-MODULES = ("ctrl_tcp", "g711", "aufile", "sndfile")
+MODULES = ("ctrl_tcp", "g711", "aufile", "sndfile", "srtp", "dtls_srtp", "ice")
 APPLICATIONS = ("account", "contact", "menu")
 
 
 class Phone:
     """A phone without registrar: it calls an address, or answers what comes to its own."""
 
-    def __init__(self, folder: Path, hz: int, *, codec: str = "pcmu", answers: bool = False):
+    def __init__(
+        self,
+        folder: Path,
+        hz: int,
+        *,
+        codec: str = "pcmu",
+        answers: bool = False,
+        security: str = "",
+        rtcp_mux: bool = False,
+    ):
+        """`security` is more of the account, such as "mediaenc=dtls_srtp;medianat=ice"."""
         self.folder = folder
         self.hz = hz
         self.port = free_port()
         self.uri = f"sip:phone@127.0.0.1:{self.port}"
         self.codec = codec
         self.answers = answers
+        self.security = security
+        self.rtcp_mux = rtcp_mux
         self._control_port = free_port()
         self._replies: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self._events: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
@@ -81,12 +93,15 @@ class Phone:
             "ausrc_channels 1",
             "auplay_channels 1",
             f"rtp_ports {media.start}-{media.stop - 1}",
+            f"rtcp_mux {'yes' if self.rtcp_mux else 'no'}",
         ]
         return "\n".join(lines) + "\n"
 
     def _account(self) -> str:
         answering = ";answermode=auto" if self.answers else ""
-        return f"<{self.uri}>;regint=0;audio_codecs={self.codec}/{RATE}{answering}\n"
+        security = f";{self.security}" if self.security else ""
+        codecs = f";audio_codecs={self.codec}/{RATE}"
+        return f"<{self.uri}>;regint=0{codecs}{answering}{security}\n"
 
     async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         async with asyncio.timeout(10):

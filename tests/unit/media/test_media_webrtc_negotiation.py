@@ -3,8 +3,8 @@
 import pytest
 
 from gateway.errors import Reason, Refused
+from gateway.media.transport import LocalTransport
 from gateway.media.webrtc_negotiation import (
-    LocalTransport,
     WebRtcOffer,
     describe_answer,
     read_offer,
@@ -57,7 +57,7 @@ def test_audio_is_taken_video_and_data_are_refused_in_their_places() -> None:
         ("application", 0, "2"),
         ("audio", 5000, "3"),
     ]
-    assert [str(a) for a in answer.attributes] == ["group:BUNDLE 1 3"]
+    assert [str(a) for a in answer.attributes] == ["ice-lite", "group:BUNDLE 1 3"]
 
 
 def test_the_answer_names_one_codec_and_our_transport() -> None:
@@ -71,7 +71,7 @@ def test_the_answer_names_one_codec_and_our_transport() -> None:
         "ice-ufrag": "ours",
         "ice-pwd": "ourpassword",
         "fingerprint": "sha-256 CD:EF",
-        "setup": "active",
+        "setup": "passive",
         "rtcp-mux": "",
         "extmap": "4 urn:ietf:params:rtp-hdrext:sdes:mid",
         "candidate": LOCAL.candidates[0],
@@ -89,7 +89,7 @@ def test_a_stream_of_ours_is_named_where_we_may_send() -> None:
 
 @pytest.mark.parametrize(
     ("offered", "answered"),
-    [("actpass", "active"), ("active", "passive"), ("passive", "active")],
+    [("actpass", "passive"), ("active", "passive"), ("passive", "active")],
 )
 def test_who_begins_the_handshake_is_agreed(offered: str, answered: str) -> None:
     _, answer = take(section("0").replace("setup:actpass", f"setup:{offered}"))
@@ -112,7 +112,7 @@ def test_without_bundle_one_section_is_taken_and_no_group_named() -> None:
     session = SESSION.replace("a=group:BUNDLE 0 1 2 3\r\n", "a=group:BUNDLE\r\na=group:\r\n")
     _, answer = take(section("0"), section("1"), session=session)
     assert [s.port for s in answer.media] == [5000, 0]
-    assert answer.attributes == ()
+    assert [str(a) for a in answer.attributes] == ["ice-lite"]
 
 
 def test_a_bundle_only_section_is_open_though_its_port_is_0() -> None:
@@ -153,3 +153,29 @@ def test_an_offer_for_a_hundred_phones_is_taken_whole() -> None:
         *(section(mid, "audio", "recvonly", *padding) for mid in mids), session=session
     )
     assert len(taken.sections) == len(answer.media) == 101
+
+
+def test_the_level_extension_is_taken_where_it_is_offered() -> None:
+    line = "a=extmap:1/sendonly urn:ietf:params:rtp-hdrext:ssrc-audio-level vad=on"
+    taken, answer = take(section("0", "audio", "sendrecv", line), section("1"))
+    assert [audio.level_extension for audio in taken.sections] == [1, 0]
+    first, second = answer.media
+    assert "1 urn:ietf:params:rtp-hdrext:ssrc-audio-level" in first.all("extmap")
+    assert len(list(second.all("extmap"))) == 1
+
+
+def test_a_section_without_rtcp_mux_is_not_for_the_shared_port() -> None:
+    with pytest.raises(Refused) as refused:
+        take(section("0").replace("a=rtcp-mux\r\n", ""))
+    assert refused.value.reason is Reason.MEDIA
+
+
+# Dino 0.4: no BUNDLE, a transport with credentials of its own for each content, SDES besides.
+def test_contents_with_transports_of_their_own_are_answered_without_a_group() -> None:
+    audio = section("audio").replace("thei", "aaaa")
+    video = section("video", "video").replace("thei", "bbbb")
+    session = SESSION.replace("a=group:BUNDLE 0 1 2 3\r\n", "")
+    taken, answer = take(audio, video, session=session)
+    assert taken.remote.ufrag == "aaaa"
+    assert [s.port for s in answer.media] == [5000, 0]
+    assert [str(a) for a in answer.attributes] == ["ice-lite"]

@@ -1,0 +1,58 @@
+"""Does on a switchboard what a request says."""
+
+from typing import assert_never
+
+from gateway.media.control import (
+    AcceptLeg,
+    AnswerLeg,
+    AnswerSeat,
+    Asked,
+    AttachEdge,
+    CloseLeg,
+    ConfirmLeg,
+    DetachEdge,
+    DropPeer,
+    MuteLeg,
+    OfferLeg,
+    SetTracks,
+    Told,
+)
+from gateway.media.switchboard import Switchboard
+from gateway.ports import Answer, Offer
+
+
+def ask(switchboard: Switchboard, request: Asked) -> Answer | Offer | None:
+    """Raises `Refused`."""
+    match request:
+        case AnswerLeg():
+            return switchboard.answer(request.room, request.leg, request.offer)
+        case OfferLeg():
+            return switchboard.offer(request.room, request.leg)
+        case AcceptLeg():
+            switchboard.accept(request.leg, request.answer)
+            return None
+        case AnswerSeat():
+            return switchboard.seat_answer(
+                request.room, request.peer, request.connection, request.offer, request.tracks
+            )
+    assert_never(request)
+
+
+def tell(switchboard: Switchboard, request: Told) -> None:
+    match request:
+        case ConfirmLeg():
+            switchboard.confirm(request.leg)
+        case MuteLeg():
+            switchboard.mute(request.leg, request.muted)
+        case CloseLeg():
+            switchboard.close_leg(request.leg)
+        case SetTracks():
+            switchboard.seat_tracks(request.room, request.peer, request.connection, request.tracks)
+        case AttachEdge():
+            switchboard.attach(request.room, request.edge)
+        case DetachEdge():
+            switchboard.detach(request.room, request.edge)
+        case DropPeer():
+            switchboard.drop_peer(request.room, request.peer)
+        case _:
+            assert_never(request)

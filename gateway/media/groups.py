@@ -1,0 +1,101 @@
+"""What is mixed together: the rooms of one phase and one rate, as arrays that last until somebody
+comes, goes or changes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from socket import socket
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gateway.media.datagrams import Outbox, Sockets, address_row
+from gateway.media.opus import MAX_PAYLOAD
+from gateway.media.srtp import MAX_TRAILER, PacketRows
+from gateway.media.streams import Streams
+
+Rows = NDArray[np.intp]
+
+HEADER = 12
+_WIDTH = HEADER + MAX_PAYLOAD + MAX_TRAILER
+
+
+@dataclass(slots=True)
+class Room:
+    """`number` is its lane; `phase` the quarter of the tick in which it is mixed."""
+
+    number: int
+    phase: int
+    rows: set[int] = field(default_factory=set)
+    has_failed: bool = False
+    gains: dict[tuple[int, int], float] = field(default_factory=dict)
+    """(listener, source): what the one makes of the other's voice; 0.0 is a block."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Packets `start` to `stop` of the outbox leave by one socket."""
+
+    sock: socket
+    start: int
+    stop: int
+
+
+class Group:
+    """All positions count in `sources` or `listeners`; rooms are numbered from 0 here too."""
+
+    def __init__(self, rooms: Sequence[Room], streams: Streams, *, wide: bool) -> None:
+        self.wide = wide
+        self.rooms = rooms
+        self.numbers: Rows = np.array([room.number for room in rooms], np.intp)
+        rows = [(place, row) for place, room in enumerate(rooms) for row in sorted(room.rows)]
+        sources = [(place, row) for place, row in rows if streams.receive_type[row] >= 0]
+        self.sources: Rows = np.array([row for _, row in sources], np.intp)
+        self.room_of_source: Rows = np.array([place for place, _ in sources], np.intp)
+        self._place_listeners([(p, r) for p, r in rows if self._hears(streams, r)], streams)
+        position = {row: index for index, row in enumerate(self.listeners.tolist())}
+        self.listener_of_source: Rows = np.array(
+            [position.get(row, -1) for _, row in sources], np.intp
+        )
+
+    @staticmethod
+    def _hears(streams: Streams, row: int) -> bool:
+        return bool(streams.is_leg[row]) and row in streams.sending
+
+    def _place_listeners(self, listeners: list[tuple[int, int]], streams: Streams) -> None:
+        """Sorted by socket; the last ones have a socket for each."""
+        users: dict[int, int] = {}
+        for _, row in listeners:
+            descriptor = streams.sending[row].sock.fileno()
+            users[descriptor] = users.get(descriptor, 0) + 1
+        listeners.sort(
+            key=lambda one: (
+                users[streams.sending[one[1]].sock.fileno()] == 1,
+                streams.sending[one[1]].sock.fileno(),
+            )
+        )
+        self.listeners: Rows = np.array([row for _, row in listeners], np.intp)
+        self.room_of_listener: Rows = np.array([place for place, _ in listeners], np.intp)
+        sendings = [streams.sending[row] for _, row in listeners]
+        self.runs: list[Run] = []
+        alone: list[socket] = []
+        for index, sending in enumerate(sendings):
+            if users[sending.sock.fileno()] == 1:
+                alone.append(sending.sock)
+            elif self.runs and self.runs[-1].sock is sending.sock:
+                self.runs[-1] = Run(sending.sock, self.runs[-1].start, index + 1)
+            else:
+                self.runs.append(Run(sending.sock, index, index + 1))
+        self.sockets = Sockets(alone)
+        self.outbox = Outbox(len(listeners), _WIDTH)
+        self.packets = PacketRows(self.outbox.rows, self.outbox.lengths)
+        secure = [(i, one.session) for i, one in enumerate(sendings) if one.session is not None]
+        self.secured = [index for index, _ in secure]
+        self.sessions = [session for _, session in secure]
+        for index, sending in enumerate(sendings):
+            self.outbox.addresses[index] = address_row(sending.address)
+            self.outbox.rows[index, :HEADER] = 0
+            self.outbox.rows[index, 0] = 0x80
+            self.outbox.rows[index, 1] = sending.payload_type
+            ssrc = sending.ssrc.to_bytes(4, "big")
+            self.outbox.rows[index, 8:HEADER] = np.frombuffer(ssrc, np.uint8)
+        self.formats: NDArray[np.int8] = streams.format[self.listeners]

@@ -1,0 +1,258 @@
+"""The one UDP port that all ICE legs share: its sockets, its endpoint and the way to the engine."""
+
+import secrets
+import socket
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gateway.media.datagrams import Inbox, Outbox, address_keys, address_row, prepare
+from gateway.media.demultiplex import DTLS, JUNK, RTCP, RTP, STUN, kinds_of
+from gateway.media.dtls import DtlsIdentity
+from gateway.media.endpoint import IceLiteEndpoint
+from gateway.media.engine import Engine
+from gateway.media.ice import host_candidates
+from gateway.media.rtp import RtpPacket
+from gateway.media.rtp_rows import RtpRows
+from gateway.media.runs import where
+from gateway.media.srtp import PacketRows, SrtpSession
+from gateway.media.transport import (
+    AddressChanged,
+    AddressKey,
+    Connected,
+    Failed,
+    LocalTransport,
+    RemoteTransport,
+    SecureLeg,
+)
+
+Rows = NDArray[np.intp]
+
+_BATCH = 512
+_MOST_BATCHES = 8
+"""In one drain: whoever floods the port is cut off here, not the mixer."""
+
+_MOST_SSRCS = 256
+"""Of one connection; RFC 9143 tells streams apart by MID all the same."""
+
+
+@dataclass(slots=True)
+class Carried:
+    """One connection on the port: which of its streams is which row of the engine."""
+
+    on_connected: Callable[[], None]
+    """Keys are there, or the address has changed: `secure`, `sock` and `address` are new."""
+    on_failed: Callable[[str], None]
+    on_rtcp: Callable[[bytes], None]
+    """An opened RTCP packet."""
+    secure: SecureLeg | None = None
+    sock: socket.socket | None = None
+    address: AddressKey = 0
+    row_of_ssrc: dict[int, int] = field(default_factory=dict)
+    row_of_mid: dict[str, int] = field(default_factory=dict)
+    mid_number: int = 0
+    only_row: int = -1
+    """Where a single section of it sends, all is from that."""
+
+    def route(self, packet: bytes, ssrc: int) -> int:
+        """The row of a valid packet; RFC 9143, section 9.2: by SSRC, by MID, or there is only one.
+
+        A stream keeps its section for as long as that lasts, so the MID is read once.
+        """
+        row = self.row_of_ssrc.get(ssrc, -1)
+        if row >= 0:
+            return row
+        mid = RtpPacket.parse(packet, self.mid_number).mid if self.mid_number else ""
+        row = self.row_of_mid.get(mid, -1)
+        if row >= 0 and len(self.row_of_ssrc) < _MOST_SSRCS:
+            self.row_of_ssrc[ssrc] = row
+        return row if row >= 0 else self.only_row
+
+
+class IcePort:
+    """Feeds the engine; `drain` often, and `handle_timeout` too."""
+
+    def __init__(
+        self, engine: Engine, identity: DtlsIdentity, hosts: Sequence[str], port: int, now: float
+    ) -> None:
+        """Binds `port` (0: any) on each of `hosts`. Raises `OSError`."""
+        self._engine = engine
+        self._sockets: dict[socket.AddressFamily, socket.socket] = {}
+        for host in hosts:
+            family = socket.AF_INET6 if ":" in host else socket.AF_INET
+            if family not in self._sockets:
+                self._sockets[family] = _bind(family, host, port)
+                port = self._sockets[family].getsockname()[1]
+        self.port = port
+        capacity = engine.streams.capacity
+        candidates = host_candidates([(host, port) for host in hosts])
+        self._endpoint = IceLiteEndpoint(identity, candidates, capacity, secrets.token_bytes, now)
+        self._carried: dict[int, Carried] = {}
+        self._free = list(range(capacity - 1, -1, -1))
+        self._direct = np.full(capacity, -1, np.int64)
+        """The row of connections with one stream; -1 where it has to be looked for."""
+        self._inbox = Inbox(_BATCH)
+        self._packets = PacketRows(self._inbox.rows, self._inbox.lengths)
+        self._outbox = Outbox(1, 2048)
+        self.junk = 0
+
+    def __len__(self) -> int:
+        return len(self._carried)
+
+    def close(self) -> None:
+        for number in tuple(self._carried):
+            self.remove(number)
+        for sock in self._sockets.values():
+            sock.close()
+
+    def add(
+        self, carried: Carried, remote: RemoteTransport, now: float
+    ) -> tuple[int, LocalTransport]:
+        """Raises `IndexError` when all numbers are taken."""
+        number = self._free.pop()
+        self._carried[number] = carried
+        local = self._endpoint.add_leg(number, remote, now)
+        self._flush()
+        return number, local
+
+    def remove(self, number: int) -> None:
+        if self._carried.pop(number, None) is not None:
+            self._endpoint.remove_leg(number)
+            self._direct[number] = -1
+            self._free.append(number)
+            self._flush()
+
+    def set_direct(self, number: int, row: int) -> None:
+        self._direct[number] = row
+
+    def drain(self, now: float) -> None:
+        for sock in self._sockets.values():
+            for _ in range(_MOST_BATCHES):
+                self._inbox.clear()
+                is_all = self._inbox.receive(sock)
+                if self._inbox.count:
+                    self._sort(now)
+                if is_all:
+                    break
+        self._flush()
+
+    def handle_timeout(self, now: float) -> None:
+        due = self._endpoint.next_timeout()
+        if due is not None and due <= now:
+            self._endpoint.handle_timeout(now)
+            self._flush()
+
+    def send_rtcp(self, number: int, packet: bytes) -> None:
+        carried = self._carried.get(number)
+        if carried is not None and carried.secure is not None and carried.sock is not None:
+            session = carried.secure.tx
+            data = packet if session is None else session.protect_rtcp(packet)
+            self._send(carried.sock, data, carried.address)
+
+    def _sort(self, now: float) -> None:
+        box = self._inbox
+        rows, lengths = box.rows[: box.count], box.lengths[: box.count]
+        kinds = kinds_of(rows, lengths)
+        keys = address_keys(box.addresses[: box.count])
+        for index in where((kinds == STUN) | (kinds == DTLS)).tolist():
+            data = rows[index, : lengths[index]].tobytes()
+            self._endpoint.receive(data, keys[index], now)
+        self._tell()
+        self._open(where(kinds == RTP), keys, now, self._take_rtp)
+        self._open(where(kinds == RTCP), keys, now, self._take_rtcp)
+        self.junk += int((kinds == JUNK).sum())
+
+    def _open(
+        self,
+        which: Rows,
+        keys: list[AddressKey],
+        now: float,
+        take: Callable[[list[int], list[int], list[SrtpSession]], Rows],
+    ) -> None:
+        """Finds the connections of media packets and lets `take` decrypt and use them."""
+        leg_of, carried = self._endpoint.leg_of, self._carried
+        places: list[int] = []
+        numbers: list[int] = []
+        sessions: list[SrtpSession] = []
+        for index in which.tolist():
+            number = leg_of.get(keys[index], -1)
+            one = carried.get(number)
+            if one is not None and one.secure is not None and one.secure.rx is not None:
+                places.append(index)
+                numbers.append(number)
+                sessions.append(one.secure.rx)
+        self.junk += len(which) - len(places)
+        if places:
+            self._endpoint.heard(take(places, numbers, sessions), now)
+
+    def _take_rtp(self, places: list[int], numbers: list[int], sessions: list[SrtpSession]) -> Rows:
+        box = self._inbox
+        opened = self._packets.unprotect(places, sessions)
+        which: Rows = np.array(places, np.intp)[opened]
+        legs: Rows = np.array(numbers, np.intp)[opened]
+        packets = RtpRows.parse(box.rows[: box.count], box.lengths[: box.count]).take(which)
+        rows = self._direct[legs]
+        for index in where((rows < 0) & packets.valid).tolist():
+            place = which[index]
+            data = box.rows[place, : box.lengths[place]].tobytes()
+            rows[index] = self._carried[int(legs[index])].route(data, int(packets.ssrc[index]))
+        self._engine.receive(box.rows, which, packets, rows, box.arrivals[which])
+        return legs
+
+    def _take_rtcp(
+        self, places: list[int], numbers: list[int], sessions: list[SrtpSession]
+    ) -> Rows:
+        box = self._inbox
+        opened = self._packets.unprotect_rtcp(places, sessions)
+        for index in where(opened).tolist():
+            carried = self._carried.get(numbers[index])
+            if carried is not None:
+                place = places[index]
+                carried.on_rtcp(box.rows[place, : box.lengths[place]].tobytes())
+        return np.array(numbers, np.intp)[opened]
+
+    def _flush(self) -> None:
+        self._tell()
+        for data, address in self._endpoint.datagrams_to_send():
+            sock = self._sockets.get(socket.AddressFamily(address & 0xFFFF))
+            if sock is not None:
+                self._send(sock, data, address)
+
+    def _tell(self) -> None:
+        for event in self._endpoint.events():
+            carried = self._carried.get(event.leg)
+            if carried is None:
+                continue
+            match event:
+                case Connected():
+                    carried.secure = event.secure
+                    self._set_address(carried, event.address)
+                case AddressChanged():
+                    self._set_address(carried, event.address)
+                case Failed():
+                    carried.on_failed(event.text)
+
+    def _set_address(self, carried: Carried, address: AddressKey) -> None:
+        carried.address = address
+        carried.sock = self._sockets[socket.AddressFamily(address & 0xFFFF)]
+        carried.on_connected()
+
+    def _send(self, sock: socket.socket, data: bytes, address: AddressKey) -> None:
+        self._outbox.rows[0, : len(data)] = np.frombuffer(data, np.uint8)
+        self._outbox.lengths[0] = len(data)
+        self._outbox.addresses[0] = address_row(address)
+        self._outbox.send(sock, 0, 1)
+
+
+def _bind(family: socket.AddressFamily, host: str, port: int) -> socket.socket:
+    sock = socket.socket(family, socket.SOCK_DGRAM)
+    try:
+        if family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        sock.bind(("", port))
+    except OSError:
+        sock.close()
+        raise
+    return prepare(sock)

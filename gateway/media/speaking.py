@@ -1,0 +1,152 @@
+"""PURE: from the mixes to payloads: one encoding for all who hear the same in the same format.
+
+All who do not speak share their room's encoder. Who begins to speak hears a mix of its own (N-1)
+from then on, by a copy of the shared encoder, so that its decoder notices nothing (`opus`); who
+has spoken goes back to the shared one once its own voice has faded from the mix.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gateway.media import g711, g722, opus
+from gateway.media.formats import OCTETS, Format
+from gateway.media.half_band import Downsampler
+from gateway.media.runs import where
+
+Pcm = NDArray[np.int16]
+Rows = NDArray[np.intp]
+
+_Encoder = opus.Encoder | g722.Encoder
+
+
+@dataclass(frozen=True, slots=True)
+class Payloads:
+    """`octets` uint8[n, width], `lengths` int32[n], and for each listener its index in both."""
+
+    octets: NDArray[np.uint8]
+    lengths: NDArray[np.int32]
+    of_listener: Rows
+
+
+class Speaking:
+    """The encoders of all rooms and rows.
+
+    A mix has a lane: a room's number, or `rooms` + the listener's row if it is one of its own.
+    """
+
+    def __init__(self, rooms: int, rows: int) -> None:
+        self._rooms = rooms
+        self._downsampler = Downsampler(rooms + rows)
+        self._encoders: dict[tuple[int, Format], _Encoder] = {}
+        self._own: dict[int, tuple[int, int]] = {}
+        """Lanes of their own: the room they left, and the last tick they were used."""
+
+    def lane_of(self, row: int) -> int:
+        return self._rooms + row
+
+    def forget_room(self, room: int) -> None:
+        self._forget(room)
+
+    def forget_row(self, row: int) -> None:
+        self._forget(self._rooms + row)
+
+    def encode(
+        self,
+        mixes: Pcm,
+        lanes: Rows,
+        rooms: Rows,
+        mix_of: Rows,
+        formats: NDArray[np.int8],
+        tick: int,
+    ) -> Payloads:
+        """`mixes` int16[m, 160 or 320] with their `lanes` and the `rooms` they belong to;
+        `mix_of` and `formats` of each listener."""
+        self._part(lanes, rooms, tick)
+        of_listener = np.zeros(len(mix_of), np.intp)
+        blocks: list[NDArray[np.uint8]] = []
+        lengths: list[NDArray[np.int32]] = []
+        count = 0
+        narrow = self._narrow(mixes, lanes, mix_of[formats <= Format.PCMA])
+        for number in np.unique(formats).tolist():
+            listeners = where(formats == number)
+            wanted, inverse = np.unique(mix_of[listeners], return_inverse=True)
+            match Format(number):
+                case Format.PCMU:
+                    block, length = _compress(g711.PCMU, narrow[wanted])
+                case Format.PCMA:
+                    block, length = _compress(g711.PCMA, narrow[wanted])
+                case _:
+                    block, length = self._encode(Format(number), mixes, lanes, rooms, wanted)
+            of_listener[listeners] = count + inverse
+            blocks.append(block)
+            lengths.append(length)
+            count += len(block)
+        return Payloads(_stack(blocks), np.concatenate(lengths), of_listener)
+
+    def _narrow(self, mixes: Pcm, lanes: Rows, wanted: Rows) -> Pcm:
+        """The mixes at 8 kHz; those that nobody wants stay empty."""
+        if mixes.shape[1] == OCTETS:
+            return mixes
+        narrow = np.zeros((len(mixes), OCTETS), np.int16)
+        used = np.unique(wanted)
+        if len(used):
+            narrow[used] = self._downsampler.convert(lanes[used], mixes[used])
+        return narrow
+
+    def _encode(
+        self, number: Format, mixes: Pcm, lanes: Rows, rooms: Rows, wanted: Rows
+    ) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
+        block = np.zeros((len(wanted), opus.MAX_PAYLOAD), np.uint8)
+        length = np.zeros(len(wanted), np.int32)
+        # Rooms come first in `mixes`, and own lanes have to be copied before those go on.
+        for place in range(len(wanted) - 1, -1, -1):
+            mix = int(wanted[place])
+            encoder = self._encoder(int(lanes[mix]), int(rooms[mix]), number)
+            length[place] = encoder.encode(mixes[mix], block[place])
+        return block, length
+
+    def _encoder(self, lane: int, room: int, number: Format) -> _Encoder:
+        encoder = self._encoders.get((lane, number))
+        if encoder is None:
+            shared = self._encoders.get((room, number))
+            if shared is not None:
+                encoder = shared.fork()
+            else:
+                encoder = opus.Encoder() if number is Format.OPUS else g722.Encoder()
+            self._encoders[lane, number] = encoder
+        return encoder
+
+    def _part(self, lanes: Rows, rooms: Rows, tick: int) -> None:
+        """Lanes that begin now take the shared past with them; those that end are forgotten."""
+        for lane, room in zip(lanes.tolist(), rooms.tolist(), strict=True):
+            if lane == room:
+                continue
+            if lane not in self._own:
+                self._downsampler.past[lane] = self._downsampler.past[room]
+            self._own[lane] = (room, tick)
+        gone = [lane for lane, (room, last) in self._own.items() if last < tick - 1]
+        for lane in gone:
+            self._forget(lane)
+
+    def _forget(self, lane: int) -> None:
+        self._own.pop(lane, None)
+        self._downsampler.past[lane] = 0
+        for number in (Format.G722, Format.OPUS):
+            self._encoders.pop((lane, number), None)
+
+
+def _compress(law: g711.Law, pcm: Pcm) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
+    return law.compress(pcm), np.full(len(pcm), OCTETS, np.int32)
+
+
+def _stack(blocks: list[NDArray[np.uint8]]) -> NDArray[np.uint8]:
+    if len(blocks) == 1:
+        return blocks[0]
+    out = np.zeros((sum(map(len, blocks)), max(block.shape[1] for block in blocks)), np.uint8)
+    at = 0
+    for block in blocks:
+        out[at : at + len(block), : block.shape[1]] = block
+        at += len(block)
+    return out

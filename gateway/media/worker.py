@@ -1,0 +1,149 @@
+"""A media worker: one engine in a process of its own, without an event loop.
+
+It is started with one end of a socket pair as its standard input, reads its `Settings` there, and
+lives until that end is closed: whatever kills the gateway closes it.
+"""
+
+import contextlib
+import gc
+import logging
+import select
+import signal
+import socket
+import sys
+import time
+from collections.abc import Iterator
+
+from gateway.errors import Refused
+from gateway.media import dispatch
+from gateway.media.control import (
+    AcceptLeg,
+    AnswerLeg,
+    AnswerSeat,
+    Happened,
+    Message,
+    OfferLeg,
+    Reader,
+    Ready,
+    Reply,
+    frame,
+)
+from gateway.media.metronome import Metronome
+from gateway.media.settings import Settings
+from gateway.media.switchboard import Switchboard
+from gateway.ports import Answer, Offer
+
+log = logging.getLogger("trestle.media")
+
+_CHUNK = 65_536
+_SAY_INVENTORY = 0.5
+
+
+class Gone(Exception):
+    """The gateway has closed its end."""
+
+
+class Control:
+    """The worker's end of the socket."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self._reader = Reader()
+
+    def wait(self, seconds: float) -> Iterator[Message]:
+        """The messages that come within the time; the first ends the waiting. Raises `Gone`."""
+        readable, _, _ = select.select((self._sock,), (), (), max(0.0, seconds))
+        if readable:
+            data = self._sock.recv(_CHUNK)
+            if not data:
+                raise Gone
+            yield from self._reader.feed(data)
+
+    def say(self, message: Message) -> None:
+        """Waits while the gateway does not read. Raises `Gone`."""
+        try:
+            self._sock.sendall(frame(message))
+        except OSError:
+            raise Gone from None
+
+
+class Worker:
+    """Runs one switchboard until the gateway goes."""
+
+    def __init__(self, control: Control, switchboard: Switchboard) -> None:
+        self._control = control
+        self._switchboard = switchboard
+        self._inventory = switchboard.inventory()
+        self._next_inventory = 0.0
+
+    def run(self) -> None:
+        """Raises `Gone`."""
+        # What is there now stays: the collector need not walk through it again and again.
+        gc.collect()
+        gc.freeze()
+        metronome = Metronome(time.monotonic())
+        while True:
+            wait = metronome.due - time.monotonic()
+            for message in self._control.wait(wait):
+                self._take(message)
+            now = time.monotonic()
+            if now >= metronome.due:
+                number, due = metronome.begin(now)
+                self._switchboard.step(number, due)
+                self._tell(now)
+
+    def _take(self, message: Message) -> None:
+        match message:
+            case AnswerLeg() | OfferLeg() | AcceptLeg() | AnswerSeat():
+                self._answer(message)
+            case Settings() | Reply() | Happened() | Ready():
+                raise AssertionError(f"a worker was sent {message}")
+            case _:
+                dispatch.tell(self._switchboard, message)
+        self._tell(time.monotonic())
+
+    def _answer(self, request: AnswerLeg | OfferLeg | AcceptLeg | AnswerSeat) -> None:
+        result: Answer | Offer | None = None
+        try:
+            result = dispatch.ask(self._switchboard, request)
+        except Refused as refused:
+            self._control.say(Reply(request.number, None, refused.reason, refused.text))
+        else:
+            self._control.say(Reply(request.number, result))
+
+    def _tell(self, now: float) -> None:
+        events = tuple(self._switchboard.events())
+        changed = False
+        if now >= self._next_inventory:
+            self._next_inventory = now + _SAY_INVENTORY
+            inventory = self._switchboard.inventory()
+            changed, self._inventory = inventory != self._inventory, inventory
+        if events or changed:
+            self._control.say(Happened(events, self._switchboard.inventory()))
+
+
+def main() -> None:
+    """The process's whole life."""
+    # Ctrl-C in a terminal reaches the whole group; the gateway stops us in its own time.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    logging.basicConfig(
+        stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s"
+    )
+    with socket.socket(fileno=0) as sock, contextlib.suppress(Gone):
+        control = Control(sock)
+        settings = next(control.wait(10.0))
+        assert isinstance(settings, Settings)
+        try:
+            switchboard = Switchboard(settings, time.monotonic())
+        except OSError as error:
+            control.say(Ready(f"port {settings.ice_port} cannot be opened: {error.strerror}"))
+            return
+        try:
+            control.say(Ready())
+            Worker(control, switchboard).run()
+        finally:
+            switchboard.close()
+
+
+if __name__ == "__main__":
+    main()
