@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from aiohttp import ClientSession, ClientWebSocketResponse, WSMsgType
+from aiohttp import ClientSession, ClientWebSocketResponse, ClientWSTimeout, WSMsgType
 
 from gateway.conference.rooms import Rooms, Surroundings
 from gateway.dialplan.load import load_plan
@@ -137,13 +137,22 @@ class Site:
         self.rooms = rooms
         self.plane = plane
         self.http = http
+        self._sockets: list[ClientWebSocketResponse] = []
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.server.port}"
 
     async def browser(self, **headers: str) -> Browser:
-        return Browser(await self.http.ws_connect(f"{self.url}/ws", headers=headers))
+        patience = ClientWSTimeout(ws_close=1.0)
+        socket = await self.http.ws_connect(f"{self.url}/ws", headers=headers, timeout=patience)
+        self._sockets.append(socket)
+        return Browser(socket)
+
+    async def close(self) -> None:
+        """No test leaves a socket to the garbage collector, which would tell another test."""
+        for socket in self._sockets:
+            await socket.close()
 
     async def joined(self, name: str, room: str = "demo") -> Browser:
         browser = await self.browser()
@@ -182,7 +191,11 @@ async def running_site(
     await server.start(rooms)
     try:
         async with ClientSession() as http:
-            yield Site(server, rooms, plane, http)
+            site = Site(server, rooms, plane, http)
+            try:
+                yield site
+            finally:
+                await site.close()
     finally:
         await server.stop()
     assert server.inventory() == {"web_sockets": 0}
