@@ -150,8 +150,11 @@ async def test_five_browsers_relay_for_each_other_and_for_a_phone_and_an_xmpp_cl
     # The worst one to lose: somebody through whom others hear.
     gone = relays[0]
     people.remove(gone)
+    seven = await gateway.inventory()
     await party.goes(gone.close_tab, rest=["sip", *["web"] * 4, "xmpp"])
     await until_all_hear([*people, phone, alice])
+    theirs = ("participants", "web_sockets", "peer_connections")
+    await gateway.settles(seven | {name: seven[name] - 1 for name in theirs})
     await party.goes(phone.hang_up, rest=[*["web"] * 4, "xmpp"])
     await until_all_hear([*people, alice])
     await party.goes(alice.end, rest=["web"] * 4)
