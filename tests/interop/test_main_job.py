@@ -75,7 +75,7 @@ class Party:
         return client
 
     async def rosters_show(self, kinds: list[str], within: float) -> None:
-        here = [person for person in self.people if not person.page.is_closed()]
+        here = [person for person in self.people if person.here]
         await asyncio.gather(*(person.until_roster(kinds, within) for person in here))
 
     async def goes(self, leave: Callable[[], Awaitable[None]], rest: list[str]) -> None:
@@ -147,11 +147,11 @@ async def test_five_browsers_relay_for_each_other_and_for_a_phone_and_an_xmpp_cl
     relays = [person for person in people if await passes_on_sound(person)]
     assert relays, "five browsers and a seat at fanout 2, and nobody relays"
 
-    # The worst one to lose: somebody through whom others hear.
+    # The worst one to lose, in the worst way: somebody through whom others hear.
     gone = relays[0]
     people.remove(gone)
     seven = await gateway.inventory()
-    await party.goes(gone.close_tab, rest=["sip", *["web"] * 4, "xmpp"])
+    await party.goes(gone.crash, rest=["sip", *["web"] * 4, "xmpp"])
     await until_all_hear([*people, phone, alice])
     theirs = ("participants", "web_sockets", "peer_connections")
     await gateway.settles(seven | {name: seven[name] - 1 for name in theirs})
