@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from support.baresip import Phone
-from support.browser import COLOURS, Browser
+from support.browser import CAMERA, COLOURS, Browser, Camera
 from support.conference import Person, until_all_hear
 from support.gateway import Gateway
 from support.stanza import XmppClient
@@ -40,8 +40,8 @@ async def gateway() -> AsyncIterator[Gateway]:
 
 
 @pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
-    async with Browser() as browser:
+async def browser(request: pytest.FixtureRequest) -> AsyncIterator[Browser]:
+    async with Browser(getattr(request, "param", CAMERA)) as browser:
         yield browser
 
 
@@ -75,7 +75,7 @@ class Party:
         return client
 
     async def rosters_show(self, kinds: list[str], within: float) -> None:
-        here = [person for person in self.people if not person.page.is_closed()]
+        here = [person for person in self.people if person.here]
         await asyncio.gather(*(person.until_roster(kinds, within) for person in here))
 
     async def goes(self, leave: Callable[[], Awaitable[None]], rest: list[str]) -> None:
@@ -106,8 +106,8 @@ async def test_four_of_three_kinds_hear_each_other_and_leave_nothing_behind(
 
     await until_all_hear([ana, bo, phone, alice])
     await party.rosters_show(["sip", "web", "web", "xmpp"], within=ROSTER_FOLLOWS)
-    await every_tile_holds_its_own([ana, bo], phone, alice)
-    await everyone_sees_everyone([ana, bo])
+    await eventually(lambda: every_tile_holds_its_own([ana, bo], phone, alice))
+    await eventually(lambda: everyone_sees_everyone([ana, bo]))
     await screenshot(ana)
 
     await party.goes(alice.end, rest=["sip", "web", "web"])
@@ -127,6 +127,8 @@ async def test_four_of_three_kinds_hear_each_other_and_leave_nothing_behind(
     await the_log_tells_who_came_and_why_they_left(gateway)
 
 
+# Five Chromiums that relay by encoding anew are a lot for a machine of two cores.
+@pytest.mark.parametrize("browser", [Camera(height=90, rate=8)], indirect=True, ids=["small"])
 async def test_five_browsers_relay_for_each_other_and_for_a_phone_and_an_xmpp_client(
     gateway: Gateway, party: Party, tmp_path: Path
 ) -> None:
@@ -139,17 +141,20 @@ async def test_five_browsers_relay_for_each_other_and_for_a_phone_and_an_xmpp_cl
 
     await until_all_hear([*people, phone, alice], within=20)
     await party.rosters_show(["sip", *["web"] * 5, "xmpp"], within=ROSTER_FOLLOWS)
-    await every_tile_holds_its_own(people, phone, alice)
-    await everyone_sees_everyone(people)
+    await eventually(lambda: every_tile_holds_its_own(people, phone, alice))
+    await eventually(lambda: everyone_sees_everyone(people))
 
     relays = [person for person in people if await passes_on_sound(person)]
     assert relays, "five browsers and a seat at fanout 2, and nobody relays"
 
-    # The worst one to lose: somebody through whom others hear.
+    # The worst one to lose, in the worst way: somebody through whom others hear.
     gone = relays[0]
     people.remove(gone)
-    await party.goes(gone.close_tab, rest=["sip", *["web"] * 4, "xmpp"])
+    seven = await gateway.inventory()
+    await party.goes(gone.crash, rest=["sip", *["web"] * 4, "xmpp"])
     await until_all_hear([*people, phone, alice])
+    theirs = ("participants", "web_sockets", "peer_connections")
+    await gateway.settles(seven | {name: seven[name] - 1 for name in theirs})
     await party.goes(phone.hang_up, rest=[*["web"] * 4, "xmpp"])
     await until_all_hear([*people, alice])
     await party.goes(alice.end, rest=["web"] * 4)
@@ -158,6 +163,17 @@ async def test_five_browsers_relay_for_each_other_and_for_a_phone_and_an_xmpp_cl
     for person in people:
         await person.close_tab()
     await gateway.settles(nobody)
+
+
+async def eventually(check: Callable[[], Awaitable[None]], within: float = 10.0) -> None:
+    """The trees go on settling for a moment after a join; what they settle to must be right."""
+    deadline = asyncio.get_running_loop().time() + within
+    while True:
+        try:
+            return await check()
+        except AssertionError:
+            if asyncio.get_running_loop().time() > deadline:
+                raise
 
 
 async def the_log_tells_who_came_and_why_they_left(gateway: Gateway) -> None:

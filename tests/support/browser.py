@@ -4,7 +4,7 @@ import asyncio
 import base64
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
@@ -59,10 +59,24 @@ class Picture:
     """The one of `COLOURS` that fills it."""
 
 
+@dataclass(frozen=True, slots=True)
+class Camera:
+    """What a machine has to encode, again and again where it relays."""
+
+    height: int = 180
+    """Pixels; the picture is 16:9."""
+    rate: int = 15
+    """Frames per second."""
+
+
+CAMERA = Camera()
+
+
 class Browser:
     """One Chromium with one private profile per page, like people at computers of their own."""
 
-    def __init__(self) -> None:
+    def __init__(self, camera: Camera = CAMERA) -> None:
+        self._camera = camera
         self._console: list[str] = []
 
     async def __aenter__(self) -> Self:
@@ -90,7 +104,7 @@ class Browser:
     async def page(self, hz: int, colour: str = "khaki") -> Page:
         """An empty page that has its own microphone and camera."""
         context = await self._chromium.new_context(viewport={"width": 1280, "height": 800})
-        devices = {"hz": hz, "colour": colour}
+        devices = {"hz": hz, "colour": colour, **asdict(self._camera)}
         await context.add_init_script(f"globalThis.testDevices = {json.dumps(devices)}")
         for script in sorted(SCRIPTS.glob("*.js")):
             await context.add_init_script(path=script)

@@ -2,9 +2,11 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
+from playwright.async_api import Error as BrowserError
 from playwright.async_api import Page
 from playwright.async_api import TimeoutError as TooLate
 
@@ -48,6 +50,7 @@ class Person(Listener):
         self.name = name
         self.hz = hz
         self.colour = colour
+        self.here = True
 
     @classmethod
     async def join(
@@ -93,8 +96,15 @@ class Person(Listener):
 
     async def close_tab(self) -> None:
         """Without a word of farewell; then the profile goes, with its idle HTTP connections."""
+        self.here = False
         await self.page.close()
         await self.page.context.close()
+
+    async def crash(self) -> None:
+        """The page's process dies: no farewell on any connection."""
+        self.here = False
+        with suppress(BrowserError):
+            await self.page.goto("chrome://crash")
 
 
 async def until_all_hear(guests: Sequence[Guest], within: float = 10.0) -> None:

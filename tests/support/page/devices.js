@@ -1,10 +1,10 @@
 // Gives a page a microphone that hums one tone and a camera that shows one colour and somebody
 // who moves, so that a test can tell by what arrives whose it is. Runs before the page's own
-// scripts, with { hz, colour } in `testDevices`.
+// scripts, with { hz, colour, height, rate } in `testDevices`.
 //
 // The real getUserMedia is asked first: Chromium's fake devices refuse what real ones would.
 (() => {
-  const WIDTH = 320, HEIGHT = 180, FRAMES_PER_SECOND = 15, AMPLITUDE = 0.1, SWAY_FRAMES = 26;
+  const AMPLITUDE = 0.1, SWAY_SECONDS = 1.7;
   const original = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
 
   // Read late: init scripts run in no certain order.
@@ -21,25 +21,29 @@
 
   /** Somebody before a wall of their own colour, swaying. */
   function camera() {
-    const canvas = Object.assign(document.createElement("canvas"), { width: WIDTH, height: HEIGHT });
+    const { colour, height, rate } = devices();
+    const canvas = Object.assign(document.createElement("canvas"), { width: height * 16 / 9, height });
     const context = canvas.getContext("2d");
+    context.scale(height / 9, height / 9);
     let frame = 0;
     const paint = () => {
-      const sway = Math.sin((2 * Math.PI * frame++) / SWAY_FRAMES);
-      context.fillStyle = devices().colour;
-      context.fillRect(0, 0, WIDTH, HEIGHT);
+      const sway = Math.sin((2 * Math.PI * frame++) / (rate * SWAY_SECONDS));
+      context.fillStyle = colour;
+      context.fillRect(0, 0, 16, 9);
       context.fillStyle = "#26282c";
-      context.beginPath();
-      context.ellipse(WIDTH / 2 + 16 * sway, HEIGHT + 8, 62, 66, 0, 0, 2 * Math.PI);
-      context.fill();
-      context.beginPath();
-      context.ellipse(WIDTH / 2 + 36 * sway, HEIGHT / 2 - 6, 27, 34, 0, 0, 2 * Math.PI);
-      context.fill();
+      ellipse(context, 8 + 0.8 * sway, 9.4, 3.1, 3.3);
+      ellipse(context, 8 + 1.8 * sway, 4.2, 1.35, 1.7);
     };
-    const track = canvas.captureStream(FRAMES_PER_SECOND).getVideoTracks()[0];
+    const track = canvas.captureStream(rate).getVideoTracks()[0];
     paint();
-    setInterval(paint, 1000 / FRAMES_PER_SECOND);
+    setInterval(paint, 1000 / rate);
     return track;
+  }
+
+  function ellipse(context, x, y, width, height) {
+    context.beginPath();
+    context.ellipse(x, y, width, height, 0, 0, 2 * Math.PI);
+    context.fill();
   }
 
   navigator.mediaDevices.getUserMedia = async (constraints) => {

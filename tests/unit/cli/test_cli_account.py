@@ -3,6 +3,10 @@
 import subprocess
 import sys
 
+import pytest
+
+pytestmark = pytest.mark.timeout(90)  # whole programs start here
+
 
 def add_account(jid: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
@@ -10,7 +14,7 @@ def add_account(jid: str) -> subprocess.CompletedProcess[str]:
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=60,
         start_new_session=True,  # or getpass would find our terminal
     )
 

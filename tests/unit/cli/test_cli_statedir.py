@@ -7,6 +7,8 @@ import pytest
 from gateway.cli.statedir import claimed
 from gateway.errors import TrestleError
 
+pytestmark = pytest.mark.timeout(90)  # whole programs start here
+
 CLAIM = """
 import sys, time
 from pathlib import Path
@@ -57,7 +59,7 @@ def test_trestle_run_says_who_has_its_directory(tmp_path: Path) -> None:
             [sys.executable, "-m", "gateway", "run", "--config", str(config)],
             capture_output=True,
             text=True,
-            timeout=20,
+            timeout=60,
         )
     assert ended.returncode == 1
     assert f"another gateway uses {tmp_path / 'state'}" in ended.stderr
