@@ -3,7 +3,8 @@
 Each caller sends 50 packets a second, at its own point of the 20 ms, and takes what comes. The
 lines, in order: the `Job`; then `{"plain": [port, ...]}` with the far end of every caller or
 `{"secure": [[port, ufrag, password, fingerprint], ...]}` with that of some of them, until all are
-known; then "send", "count" and "stop". To each there is one line of answer.
+known; then "send" and "count"; or, instead, many times "step", which is 5 ms of sending. To each
+there is one line of answer. It ends with its standard input.
 """
 
 import datetime
@@ -236,7 +237,7 @@ def _run(callers: Callers) -> None:
         due = start + step * _STEP
         readable, _, _ = select.select((sys.stdin,), (), (), max(0.0, due - time.monotonic()))
         if readable:
-            if sys.stdin.readline().strip() != "count":
+            if not sys.stdin.readline():
                 return
             _say(**asdict(callers.counts))
             continue
@@ -249,6 +250,16 @@ def _run(callers: Callers) -> None:
         callers.send(step)
         callers.take(step)
         step += 1
+
+
+def _run_stepped(callers: Callers) -> None:
+    """The first "step" has been read."""
+    for step in itertools.count():
+        callers.send(step)
+        callers.take(step)
+        _say(**asdict(callers.counts))
+        if not sys.stdin.readline():
+            return
 
 
 def main() -> None:
@@ -270,9 +281,11 @@ def main() -> None:
         _say(known=len(ports))
     callers.aim(ports)
     callers.secure(sessions)
-    assert sys.stdin.readline().strip() == "send"
-    _say(sending=True)
-    _run(callers)
+    if sys.stdin.readline().strip() == "send":
+        _say(sending=True)
+        _run(callers)
+    else:
+        _run_stepped(callers)
 
 
 if __name__ == "__main__":

@@ -53,23 +53,19 @@ class Janus:
         self._session = (await self._ask(janus="create"))["data"]["id"]
         return self
 
-    async def join(
-        self,
-        source: Generator,
-        job: Job,
-        rooms: Sequence[int],
-        *,
-        prebuffer: int | None = None,
-    ) -> None:
-        """All callers are in their rooms. `prebuffer` in packets; None is Janus' default, 6."""
-        said = await source.ask(str(job))
-        (port,) = said["ports"]
-        await source.ask(json.dumps({"plain": await self.seat(port, job.codec, rooms, prebuffer)}))
+    async def join(self, source: Generator, job: Job, rooms: Sequence[int]) -> None:
+        """All callers are in their rooms."""
+        (port,) = (await source.ask(str(job)))["ports"]
+        ports = await self.seat([port] * len(rooms), job.codec, rooms)
+        await source.ask(json.dumps({"plain": ports}))
 
     async def seat(
-        self, port: int, codec: str, rooms: Sequence[int], prebuffer: int | None
+        self, ports: Sequence[int], codec: str, rooms: Sequence[int], prebuffer: int | None = None
     ) -> list[int]:
-        """Participants who receive on `port`; gives where each of them has to send to."""
+        """Participants who receive on `ports`; gives where each of them has to send to.
+
+        `prebuffer` in packets; None is Janus' default, 6.
+        """
         rate = 16_000 if codec == "opus" else 8000
         buffering = {} if prebuffer is None else {"default_prebuffering": prebuffer}
         handle = await self._attach()
@@ -83,16 +79,16 @@ class Janus:
                 },
             )
             assert made.get("audiobridge") == "created", made
-        ports = []
-        for room in rooms:
+        theirs = []
+        for port, room in zip(ports, rooms, strict=True):
             rtp = {"ip": HOST, "port": port, "payload_type": 111 if codec == "opus" else 0}
             name = codec.lower()
             joined = await self._request(
                 await self._attach(),
                 {"request": "join", "room": room + 1, "codec": name, "rtp": rtp},
             )
-            ports.append(joined["rtp"]["port"])
-        return ports
+            theirs.append(joined["rtp"]["port"])
+        return theirs
 
     async def _attach(self) -> int:
         answer = await self._ask(

@@ -94,21 +94,30 @@ async def join(plane: WorkerPlane, source: Generator, job: Job, rooms: Sequence[
     """All callers are in their rooms, and connected."""
     said = await source.ask(str(job))
     if not job.secure:
-        (port,) = said["ports"]
-        offer = plain_offer(port, job.codec)
-        answers = [await _answer(plane, leg, room, offer) for leg, room in enumerate(rooms)]
-        await source.ask(json.dumps({"plain": [_port(answer) for answer in answers]}))
+        ports = await seat(plane, said["ports"] * len(rooms), job.codec, rooms)
+        await source.ask(json.dumps({"plain": ports}))
         return
     for start in range(0, len(rooms), _AT_ONCE):
         far = []
         for leg in range(start, min(start + _AT_ONCE, len(rooms))):
             offer = secure_offer(leg, said["fingerprint"])
-            far.append(_far_end(await _answer(plane, leg, rooms[leg], offer)))
+            far.append(far_end(await _answer(plane, f"leg-{leg}", rooms[leg], offer)))
         await source.ask(json.dumps({"secure": far}))
 
 
-async def _answer(plane: WorkerPlane, leg: int, room: int, offer: str) -> str:
-    names = RoomName(f"room-{room}"), ParticipantId(f"leg-{leg}")
+async def seat(
+    plane: WorkerPlane, ports: Sequence[int], codec: str, rooms: Sequence[int], first_room: int = 0
+) -> list[int]:
+    """Phones that receive on `ports`; gives where each of them has to send to."""
+    theirs = []
+    for number, (port, room) in enumerate(zip(ports, rooms, strict=True)):
+        name = f"phone-{first_room}-{number}"
+        theirs.append(port_in(await _answer(plane, name, first_room + room, plain_offer(port, codec))))
+    return theirs
+
+
+async def _answer(plane: WorkerPlane, leg: str, room: int, offer: str) -> str:
+    names = RoomName(f"room-{room}"), ParticipantId(leg)
     return (await plane.answer(*names, Offer(offer))).sdp
 
 
@@ -136,11 +145,11 @@ def _lines(*lines: str) -> str:
     return "".join(f"{line}\r\n" for line in lines)
 
 
-def _port(sdp: str) -> int:
+def port_in(sdp: str) -> int:
     return int(_find(r"m=audio (\d+)", sdp))
 
 
-def _far_end(sdp: str) -> tuple[int, str, str, str]:
+def far_end(sdp: str) -> tuple[int, str, str, str]:
     return (
         int(_find(r"a=candidate:\S+ 1 udp \d+ \S+ (\d+)", sdp)),
         _find(r"a=ice-ufrag:(\S+)", sdp),
