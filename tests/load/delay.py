@@ -12,6 +12,8 @@ import sys
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
+
 from load.generator import Job
 from load.janus import janus
 from load.plane import generator, join, rooms_of, seat, talking_in, worker_plane
@@ -52,7 +54,7 @@ async def _run(probe: Probe, targets: Sequence[int], seconds: float) -> Heard:
         probe.close()
 
 
-def _percentile(seconds: Sequence[float], percent: float) -> float | None:
+def _percentile(seconds: Sequence[float] | NDArray[np.float64], percent: float) -> float | None:
     return round(1000 * float(np.percentile(seconds, percent)), 1) if len(seconds) else None
 
 
@@ -67,7 +69,7 @@ def _say(name: str, heard: Heard) -> None:
     sys.stdout.flush()
 
 
-async def main() -> None:
+async def measured() -> dict[str, float | None]:
     sys.stdout.write(
         f"ms; load {os.getloadavg()[0]:.1f} before\n"
         f"{'':<24} {'onsets':>6} {'lost':>4} {'delay p50':>8} {'p99':>7} "
@@ -77,12 +79,12 @@ async def main() -> None:
     _say("trestle", alone)
     loaded = await ours(_LEGS, _LOADED_SECONDS)
     _say(f"trestle, {_LEGS} more legs", loaded)
-    report = {
+    report: dict[str, float | None] = {
         "p50_ms": _percentile(alone.delays, 50),
         "p99_ms": _percentile(alone.delays, 99),
         "janus_default_p50_ms": None,
         "janus_prebuffer2_p50_ms": None,
-        "tick_late_p99_ms": _percentile(loaded.lateness.tolist(), 99),
+        "tick_late_p99_ms": _percentile(loaded.lateness, 99),
     }
     for key, prebuffer in (("janus_default_p50_ms", None), ("janus_prebuffer2_p50_ms", 2)):
         try:
@@ -92,10 +94,15 @@ async def main() -> None:
             continue
         _say("janus" if prebuffer is None else f"janus, prebuffer {prebuffer}", heard)
         report[key] = _percentile(heard.delays, 50)
+    return report
+
+
+def main() -> None:
+    report = asyncio.run(measured())
     _REPORT.parent.mkdir(parents=True, exist_ok=True)
     _REPORT.write_text(json.dumps(report, indent=2) + "\n")
     sys.stdout.write(f"{_REPORT}: {json.dumps(report)}\n")
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    main()

@@ -19,7 +19,6 @@ from dataclasses import asdict, dataclass
 from typing import Any, Self
 
 import numpy as np
-from load.voices import FRAMES, voices
 from numpy.typing import NDArray
 
 from gateway.media import stun
@@ -28,6 +27,7 @@ from gateway.media.dtls import DtlsAssociation, DtlsIdentity, DtlsState
 from gateway.media.srtp import PacketRows, SrtpSession
 from gateway.media.stun import Attribute
 from gateway.media.transport import key_of
+from load.voices import FRAMES, voices
 
 HOST = "127.0.0.1"
 UFRAG, PASSWORD = "load", "generator-generator-24ch"
@@ -190,7 +190,7 @@ class Client:
         return self.dtls.secure is not None
 
     def _check(self) -> bytes:
-        attributes = [
+        attributes: list[tuple[int, bytes]] = [
             (Attribute.USERNAME, f"{self._ufrag}:{UFRAG}".encode()),
             (Attribute.ICE_CONTROLLING, bytes(8)),
             (Attribute.USE_CANDIDATE, b""),

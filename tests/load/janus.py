@@ -14,6 +14,7 @@ from contextlib import asynccontextmanager
 from typing import Any, Self
 
 import aiohttp
+
 from load.generator import HOST, Job
 from load.plane import Generator
 
@@ -22,7 +23,7 @@ _CONFIGURATION = {
 general: {{ debug_level = 2, interface = "127.0.0.1", protected_folders = [] }}
 media: {{ rtp_port_range = "{ports}" }}
 plugins: {{ disable = "{plugins}" }}
-transports: {{ disable = "libjanus_http.so,libjanus_mqtt.so,libjanus_nanomsg.so,libjanus_pfunix.so,libjanus_rabbitmq.so" }}
+transports: {{ disable = "{transports}" }}
 events: {{ broadcast = false }}
 """,
     "janus.transport.websockets.jcfg": """
@@ -32,10 +33,11 @@ general: {{ ws = true, ws_port = {port}, ws_ip = "127.0.0.1" }}
 general: {{ local_ip = "127.0.0.1", rtp_port_range = "{ports}" }}
 """,
 }
-_UNUSED = (
+_UNUSED_PLUGINS = (
     *("duktape", "echotest", "lua", "nosip", "recordplay", "sip", "streaming", "textroom"),
     *("videocall", "videoroom", "voicemail"),
 )
+_UNUSED_TRANSPORTS = ("http", "mqtt", "nanomsg", "pfunix", "rabbitmq")
 _PORTS = "18000-19999"
 _START_TIMEOUT = 10.0
 
@@ -120,9 +122,14 @@ async def janus() -> AsyncIterator[Janus]:
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         port = _free_port()
-        plugins = ",".join(f"libjanus_{plugin}.so" for plugin in _UNUSED)
+        values = {
+            "port": port,
+            "ports": _PORTS,
+            "plugins": _libraries(_UNUSED_PLUGINS),
+            "transports": _libraries(_UNUSED_TRANSPORTS),
+        }
         for file, text in _CONFIGURATION.items():
-            (folder / file).write_text(text.format(port=port, ports=_PORTS, plugins=plugins))
+            (folder / file).write_text(text.format(**values))
         process = await asyncio.create_subprocess_exec(
             *("janus", "-F", name, "-s", "0"), stdout=asyncio.subprocess.DEVNULL
         )
@@ -142,6 +149,10 @@ async def janus() -> AsyncIterator[Janus]:
             if process.returncode is None:
                 process.kill()
             await process.wait()
+
+
+def _libraries(names: Sequence[str]) -> str:
+    return ",".join(f"libjanus_{name}.so" for name in names)
 
 
 def _free_port() -> int:

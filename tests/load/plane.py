@@ -10,11 +10,11 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import numpy as np
-from load.generator import HOST, LEVEL_NUMBER, PASSWORD, UFRAG, Job
 
 from gateway.media.settings import Settings
 from gateway.media.worker_plane import WorkerPlane
 from gateway.ports import MediaEvent, Offer, ParticipantId, RoomName
+from load.generator import HOST, LEVEL_NUMBER, PASSWORD, UFRAG, Job
 
 SETTINGS = Settings(
     rtp_ports=range(12_000, 18_000), address=HOST, ice_addresses=(HOST,), capacity=4096
@@ -26,7 +26,8 @@ _AT_ONCE = 40
 def rooms_of(legs: int, size: int) -> list[int]:
     """Each leg's room, in no order: the members of a room send at different times."""
     rooms = max(1, round(legs / size))
-    return np.random.default_rng(3).permutation(np.arange(legs) % rooms).tolist()
+    shuffled: list[int] = np.random.default_rng(3).permutation(np.arange(legs) % rooms).tolist()
+    return shuffled
 
 
 def talking_in(rooms: Sequence[int], most: int) -> list[bool]:
@@ -112,7 +113,9 @@ async def seat(
     theirs = []
     for number, (port, room) in enumerate(zip(ports, rooms, strict=True)):
         name = f"phone-{first_room}-{number}"
-        theirs.append(port_in(await _answer(plane, name, first_room + room, plain_offer(port, codec))))
+        theirs.append(
+            port_in(await _answer(plane, name, first_room + room, plain_offer(port, codec)))
+        )
     return theirs
 
 

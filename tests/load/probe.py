@@ -11,12 +11,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from load.generator import HOST
 from numpy.typing import NDArray
 
 from gateway.media import g711
 from gateway.media.datagrams import Inbox, Outbox, address_row, prepare
 from gateway.media.transport import key_of
+from load.generator import HOST
 
 PAIRS = 8
 """2.5 ms apart."""

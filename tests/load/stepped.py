@@ -21,14 +21,13 @@ import time
 from collections.abc import Sequence
 from typing import Any, Self
 
-from load.generator import Job
-from load.plane import SETTINGS, far_end, plain_offer, port_in, rooms_of, secure_offer, talking_in
-from load.process import resident_bytes
-
 from gateway.media import datagrams, switchboard
 from gateway.media.metronome import STEP
 from gateway.media.switchboard import Switchboard
 from gateway.ports import Offer, ParticipantId, RoomName
+from load.generator import Job
+from load.plane import SETTINGS, far_end, plain_offer, port_in, rooms_of, secure_offer, talking_in
+from load.process import resident_bytes
 
 _WARM_UP = 3.0
 _SECONDS = 4.0
@@ -57,8 +56,8 @@ class Mixing:
         self._clock = _Clock()
         # Against a wall clock at zero no arrival time of the kernel's makes sense: it is "now".
         self._arrival_clock = _Clock(wall=0.0)
-        switchboard.time = self._clock  # type: ignore[assignment]
-        datagrams.time = self._arrival_clock  # type: ignore[assignment]
+        switchboard.time = self._clock  # type: ignore[assignment, attr-defined]
+        datagrams.time = self._arrival_clock  # type: ignore[assignment, attr-defined]
         self._number = 0
         self.cpu = 0.0
         """Seconds of all steps with callers."""
