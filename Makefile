@@ -30,6 +30,16 @@ format:                 ## let ruff rewrite what `make check` complains about
 screenshot: $(VENV)/development node_modules/.package-lock.json  ## take docs/conference.png anew
 	TRESTLE_SCREENSHOT=docs/conference.png $(BIN)/pytest tests/interop/test_main_job.py -k four
 
+bench-media: $(VENV)/development    ## legs per core, beside Janus; best on a machine with nothing else to do
+	@scripts/install-packages --optional bench
+	@mkdir -p build/bench
+	PYTHONPATH=tests nice -n 15 $(BIN)/python -m load.media 2>build/bench/media.log
+
+bench-delay: $(VENV)/development    ## from a sound coming in to its going out, beside Janus
+	@scripts/install-packages --optional bench
+	@mkdir -p build/bench
+	PYTHONPATH=tests nice -n 15 $(BIN)/python -m load.delay 2>build/bench/delay.log
+
 $(BIN)/python:
 	@scripts/install-packages python
 	python3 -m venv $(VENV)
@@ -47,4 +57,4 @@ node_modules/.package-lock.json: package.json package-lock.json
 	$(NPM) ci
 	touch $@
 
-.PHONY: help setup run test check format screenshot
+.PHONY: help setup run test check format screenshot bench-media bench-delay
