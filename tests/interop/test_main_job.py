@@ -78,10 +78,15 @@ class Party:
         here = [person for person in self.people if person.here]
         await asyncio.gather(*(person.until_roster(kinds, within) for person in here))
 
-    async def goes(self, leave: Callable[[], Awaitable[None]], rest: list[str]) -> None:
+    async def goes(
+        self,
+        leave: Callable[[], Awaitable[None]],
+        rest: list[str],
+        within: float = ROSTER_FOLLOWS,
+    ) -> None:
         """Somebody goes, and every page shows it in time."""
         await leave()
-        await self.rosters_show(rest, ROSTER_FOLLOWS)
+        await self.rosters_show(rest, within)
 
 
 @pytest.fixture
@@ -140,7 +145,7 @@ async def test_five_browsers_relay_for_each_other_and_for_a_phone_and_an_xmpp_cl
     people = list(party.people)
 
     await until_all_hear([*people, phone, alice], within=20)
-    await party.rosters_show(["sip", *["web"] * 5, "xmpp"], within=ROSTER_FOLLOWS)
+    await party.rosters_show(["sip", *["web"] * 5, "xmpp"], within=10 * ROSTER_FOLLOWS)
     await eventually(lambda: every_tile_holds_its_own(people, phone, alice))
     await eventually(lambda: everyone_sees_everyone(people))
 
@@ -151,13 +156,15 @@ async def test_five_browsers_relay_for_each_other_and_for_a_phone_and_an_xmpp_cl
     gone = relays[0]
     people.remove(gone)
     seven = await gateway.inventory()
-    await party.goes(gone.crash, rest=["sip", *["web"] * 4, "xmpp"])
+    # Five Chromiums leave a machine of two cores no second to spare: the page may take its time.
+    busy = 5 * ROSTER_FOLLOWS
+    await party.goes(gone.crash, ["sip", *["web"] * 4, "xmpp"], busy)
     await until_all_hear([*people, phone, alice])
     theirs = ("participants", "web_sockets", "peer_connections")
     await gateway.settles(seven | {name: seven[name] - 1 for name in theirs})
-    await party.goes(phone.hang_up, rest=[*["web"] * 4, "xmpp"])
+    await party.goes(phone.hang_up, [*["web"] * 4, "xmpp"], busy)
     await until_all_hear([*people, alice])
-    await party.goes(alice.end, rest=["web"] * 4)
+    await party.goes(alice.end, ["web"] * 4, busy)
     await until_all_hear(people)
 
     for person in people:
