@@ -23,7 +23,7 @@ class EchoFocus(PlainFocus):
     async def join(self, room: RoomName, leg: Leg, offer: Offer) -> Answer:
         self.offers.append(offer.sdp)
         answer = await self.echo.answer(offer.sdp)
-        self._enter(leg)
+        self.opening[leg.id] = leg
         return Answer(answer)
 
 
