@@ -19,5 +19,5 @@ class Settings:
     """A leg fails when no RTP came from it for so many seconds, unless it is on hold."""
     capacity: int = 4096
     """Streams: one for each leg, and one for each section of a seat."""
-    speakers: int = 4
+    speakers: int = 8
     """That many of a room are heard at once."""

@@ -57,6 +57,11 @@ class _Room:
     """Legs whose end was told."""
 
 
+FAREWELL_TIMEOUT = 2.0
+"""Seconds after the peer closed DTLS in which its signalling should say goodbye: browsers close
+their connection first, and a hang-up shall not be taken for a broken path."""
+
+
 class Switchboard:
     """One engine with everything around it."""
 
@@ -74,6 +79,8 @@ class Switchboard:
         self._rooms: dict[RoomName, _Room] = {}
         self._room_of: dict[ParticipantId, _Room] = {}
         self._events: list[MediaEvent] = []
+        self._lost: dict[ParticipantId, tuple[float, str]] = {}
+        """When to give them up, and why."""
         self._next_housekeeping = now
         self._turn = 0
         """Reports are sent a few at a time."""
@@ -122,6 +129,7 @@ class Switchboard:
         self._ice.handle_timeout(now)
         self._phones.handle_timeout(now)
         self.engine.handle_timeout(now)
+        self._tell_lost(now)
         turn = self._turn = (self._turn + 1) % _REPORT_TURNS
         for room in self._rooms.values():
             room.seats.prefer_living(now)
@@ -222,6 +230,7 @@ class Switchboard:
         room = self._room_of.pop(leg, None)
         if room is None:
             return
+        self._lost.pop(leg, None)
         room.admitted.discard(leg)
         room.failed.discard(leg)
         room.seats.forget(leg)
@@ -310,7 +319,7 @@ class Switchboard:
             self.engine,
             self._ice,
             self._reporter,
-            partial(self._fail, leg),
+            partial(self._lose, leg),
             lambda: None,
             is_leg=True,
             max_audio=1,
@@ -330,7 +339,7 @@ class Switchboard:
                 self._phones,
                 self._free_ports,
                 self._reporter,
-                partial(self._fail, leg),
+                partial(self._lose, leg),
             )
         except BaseException:
             self._tidy(held)
@@ -383,6 +392,16 @@ class Switchboard:
             log.info("%s lost its connection with the seat: %s", peer, why)
             room.seats.remove(peer)
             self._tidy(room)
+
+    def _lose(self, leg: ParticipantId, why: str) -> None:
+        """The way to the peer is gone; told after `FAREWELL_TIMEOUT`, unless it is closed first."""
+        self._lost.setdefault(leg, (time.monotonic() + FAREWELL_TIMEOUT, why))
+
+    def _tell_lost(self, now: float) -> None:
+        for leg, (due, why) in tuple(self._lost.items()):
+            if now >= due:
+                del self._lost[leg]
+                self._fail(leg, why)
 
     def _fail(self, leg: ParticipantId, why: str, reason: Reason = Reason.CONNECTIVITY) -> None:
         """The media is gone; the leg's signalling ends it, by `close_leg`."""
