@@ -270,8 +270,3 @@ class Outbox:
         except OSError:
             return 0
         return 1
-
-
-def has_batches() -> bool:
-    """Whether recvmmsg and sendmmsg are used here."""
-    return _LIBC is not None

@@ -197,9 +197,6 @@ class Engine:
             self._forwards.pop(source, None)
             self._forward_encoders.pop(source, None)
 
-    def is_forwarded(self, source: int, target: int) -> bool:
-        return target in self._forwards.get(source, ())
-
     def events(self) -> list[EngineEvent]:
         drained, self._events = self._events, []
         return drained

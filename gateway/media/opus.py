@@ -18,9 +18,6 @@ RATE: Final = 16_000
 FRAME: Final = 320
 """Samples of 20 ms."""
 
-CLOCK: Final = 48_000
-"""Of RTP timestamps, whatever is coded; RFC 7587, section 4.1."""
-
 MAX_PAYLOAD: Final = 400
 """Octets of what we encode: far above what speech at our bit rate takes."""
 
