@@ -120,8 +120,9 @@ async def seat(
 
 
 async def _answer(plane: WorkerPlane, leg: str, room: int, offer: str) -> str:
-    names = RoomName(f"room-{room}"), ParticipantId(leg)
-    return (await plane.answer(*names, Offer(offer))).sdp
+    answer = await plane.answer(RoomName(f"room-{room}"), ParticipantId(leg), Offer(offer))
+    plane.confirm(ParticipantId(leg))
+    return answer.sdp
 
 
 def plain_offer(port: int, codec: str) -> str:

@@ -116,8 +116,10 @@ class Mixing:
             json.loads(self._process.stdout.readline())
 
     def _answer(self, leg: int, room: int, offer: str) -> str:
-        names = RoomName(f"room-{room}"), ParticipantId(f"leg-{leg}")
-        return self._board.answer(*names, Offer(offer)).sdp
+        participant = ParticipantId(f"leg-{leg}")
+        answer = self._board.answer(RoomName(f"room-{room}"), participant, Offer(offer))
+        self._board.confirm(participant)
+        return answer.sdp
 
     def _step(self) -> None:
         self._number += 1
