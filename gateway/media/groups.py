@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from gateway.media.datagrams import Outbox, Sockets, address_row
 from gateway.media.opus import MAX_PAYLOAD
+from gateway.media.speaking import Payloads
 from gateway.media.srtp import MAX_TRAILER, PacketRows
 from gateway.media.streams import Streams
 
@@ -99,3 +100,24 @@ class Group:
             ssrc = sending.ssrc.to_bytes(4, "big")
             self.outbox.rows[index, 8:HEADER] = np.frombuffer(ssrc, np.uint8)
         self.formats: NDArray[np.int8] = streams.format[self.listeners]
+
+    def send(self, streams: Streams, payloads: Payloads, tick: int) -> None:
+        """One packet to each listener."""
+        rows, outbox = self.listeners, self.outbox
+        octets, which = payloads.octets, payloads.of_listener
+        sequence = (streams.sequence[rows] + 1) & 0xFFFF
+        timestamp = (streams.epoch[rows] + tick * streams.step[rows]) & 0xFFFF_FFFF
+        streams.sequence[rows] = sequence
+        streams.last_timestamp[rows] = timestamp
+        outbox.rows.view(">u2")[:, 1] = sequence
+        outbox.rows.view(">u4")[:, 1] = timestamp
+        outbox.rows[:, HEADER : HEADER + octets.shape[1]] = octets[which]
+        length = payloads.lengths[which]
+        outbox.lengths[:] = length + HEADER
+        streams.packets_sent[rows] += 1
+        streams.octets_sent[rows] += length
+        if self.secured:
+            self.packets.protect(self.secured, self.sessions)
+        for run in self.runs:
+            outbox.send(run.sock, run.start, run.stop)
+        outbox.send_each(self.sockets, len(rows) - len(self.sockets))

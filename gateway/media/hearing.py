@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from gateway.media import g711, g722, opus
 from gateway.media.formats import CLOCK_RATE, OCTETS, Format
 from gateway.media.half_band import NARROW, WIDE, Upsampler
-from gateway.media.jitter import BLEND, CONCEAL, PCM, WIDTH, JitterBuffers
+from gateway.media.jitter import BLEND, CONCEAL, PCM, WIDTH, JitterBuffers, Pulled
 from gateway.media.repacking import Decoder, Repacker
 from gateway.media.rtp_rows import UNKNOWN_LEVEL
 from gateway.media.runs import where
@@ -97,7 +97,22 @@ class Hearing:
                 decoder = G711Stream(g711.PCMA)
         return Repacker(decoder, int(CLOCK_RATE[number]))
 
-    def frames(
+    def decode(self, rows: Rows, pulled: Pulled, which: Rows, tick: int, *, wide: bool) -> Pcm:
+        """One frame of each of `rows` at positions `which`; `pulled` is of all of them.
+
+        int16[n, 320] if `wide`, else int16[n, 160], G.711 alone.
+        """
+        return self._frames(
+            rows[which],
+            pulled.state[which],
+            pulled.place[which],
+            pulled.following[which],
+            pulled.previous[which],
+            tick,
+            wide=wide,
+        )
+
+    def _frames(
         self,
         rows: Rows,
         states: States,
@@ -108,7 +123,6 @@ class Hearing:
         *,
         wide: bool,
     ) -> Pcm:
-        """One frame of each row: int16[n, 320] if `wide`, else int16[n, 160], G.711 alone."""
         rate = 16_000 if wide else 8_000
         good = states != CONCEAL
         out = np.zeros((len(rows), WIDE if wide else NARROW), np.int16)

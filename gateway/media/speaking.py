@@ -43,8 +43,8 @@ class Speaking:
         self._own: dict[int, tuple[int, int]] = {}
         """Lanes of their own: the room they left, and the last tick they were used."""
 
-    def lane_of(self, row: int) -> int:
-        return self._rooms + row
+    def lane_of(self, rows: Rows) -> Rows:
+        return self._rooms + rows
 
     def forget_room(self, room: int) -> None:
         self._forget(room)

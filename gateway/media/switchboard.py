@@ -15,8 +15,9 @@ from functools import partial
 from gateway.errors import Reason, Refused
 from gateway.media.connection import Connection
 from gateway.media.dtls import DtlsIdentity
-from gateway.media.engine import PHASES, Digit, Engine, FirstFrame, RoomFailed
+from gateway.media.engine import PHASES, Engine, FirstFrame, RoomFailed
 from gateway.media.ice_port import IcePort
+from gateway.media.intake import Digit
 from gateway.media.negotiation import Choice, Transport, choose
 from gateway.media.phone_leg import PhoneLeg
 from gateway.media.phone_ports import PhonePorts

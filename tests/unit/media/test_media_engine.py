@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from gateway.media import opus
 from gateway.media.datagrams import address_keys
-from gateway.media.engine import Digit, Engine, FirstFrame
+from gateway.media.engine import Engine, FirstFrame
 from gateway.media.formats import Format
 from gateway.media.g711 import PCMA, PCMU
+from gateway.media.intake import Digit
 from gateway.media.rtp_rows import RtpRows
 from gateway.media.streams import Receiving, Sending
 from gateway.media.transport import key_of

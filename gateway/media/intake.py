@@ -1,0 +1,176 @@
+"""From opened RTP packets to the jitter buffers, and to key presses (RFC 4733).
+
+20 ms packets of all streams go into the buffers together; what is cut differently is repacked one
+by one. The level that decides who is heard is taken here, from the header or the payload.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gateway.media.formats import OCTETS, Format
+from gateway.media.hearing import Hearing, level_of, levels_of
+from gateway.media.jitter import PCM, WIDTH, JitterBuffers
+from gateway.media.opus import IS_20_MS
+from gateway.media.repacking import Repacker
+from gateway.media.rtp_rows import RtpRows, audio_levels
+from gateway.media.runs import where
+from gateway.media.streams import Streams
+from gateway.media.telephone_event import TelephoneEvents
+
+Rows = NDArray[np.intp]
+
+_OPUS = int(Format.OPUS)
+
+
+@dataclass(frozen=True, slots=True)
+class Digit:
+    """A key press on a stream has ended."""
+
+    row: int
+    digit: str
+
+
+class Intake:
+    """What is received by all streams."""
+
+    def __init__(
+        self,
+        streams: Streams,
+        jitter: JitterBuffers,
+        hearing: Hearing,
+        on_repacked: Callable[[int], None],
+    ) -> None:
+        """`on_repacked`: a row's samples are of 16 kHz from now on."""
+        self.dropped = 0
+        """Packets of no stream, or not what was negotiated."""
+        self._streams = streams
+        self._jitter = jitter
+        self._hearing = hearing
+        self._on_repacked = on_repacked
+        self._repackers: dict[int, Repacker] = {}
+        self._keys: dict[int, TelephoneEvents] = {}
+        self._digits: list[Digit] = []
+
+    def forget(self, row: int) -> None:
+        """Its format is another one, or it has gone."""
+        self._repackers.pop(row, None)
+
+    def forget_keys(self, row: int) -> None:
+        self._keys.pop(row, None)
+
+    def digits(self) -> list[Digit]:
+        """Pressed since the last time."""
+        drained, self._digits = self._digits, []
+        return drained
+
+    def receive(
+        self,
+        buffer: NDArray[np.uint8],
+        which: Rows,
+        packets: RtpRows,
+        rows: Rows,
+        arrivals: NDArray[np.float64],
+    ) -> None:
+        """Opened RTP: packet i is `buffer[which[i]]`, of stream `rows[i]`; in order of arrival."""
+        streams = self._streams
+        known = packets.valid & (rows >= 0)
+        is_audio = known & (packets.payload_type == streams.receive_type[rows])
+        is_event = known & ~is_audio & (packets.payload_type == streams.events_type[rows])
+        taken = is_audio | is_event
+        self.dropped += len(rows) - int(taken.sum())
+        streams.last_heard[rows[taken]] = arrivals[taken]
+        np.add.at(streams.packets_received, rows[taken], 1)
+        for index in where(is_event).tolist():
+            payload = buffer[which[index], packets.start[index] : packets.end[index]].tobytes()
+            self._receive_event(int(rows[index]), payload, int(packets.timestamp[index]), arrivals)
+        self._receive_audio(buffer, which, packets, rows, arrivals, where(is_audio))
+
+    def _receive_audio(
+        self,
+        buffer: NDArray[np.uint8],
+        which: Rows,
+        packets: RtpRows,
+        rows: Rows,
+        arrivals: NDArray[np.float64],
+        audio: Rows,
+    ) -> None:
+        streams = self._streams
+        lengths = packets.end - packets.start
+        formats = streams.format[rows]
+        first = buffer[which, np.minimum(packets.start, buffer.shape[1] - 1)]
+        regular = np.where(
+            formats == _OPUS,
+            IS_20_MS[first] & (lengths > 0) & (lengths <= WIDTH),
+            lengths == OCTETS,
+        )
+        regular &= ~streams.is_repacked[rows]
+        for index in audio[~regular[audio]].tolist():
+            payload = buffer[which[index], packets.start[index] : packets.end[index]]
+            self._repack(index, int(rows[index]), payload, packets, float(arrivals[index]))
+        audio = audio[regular[audio]]
+        for start in np.unique(packets.start[audio]).tolist():
+            some = audio[packets.start[audio] == start]
+            width = int(lengths[some].max())
+            payloads = buffer[which[some], start : start + width]
+            levels = levels_of(payloads, formats[some])
+            is_opus = where(formats[some] == _OPUS)
+            if len(is_opus):
+                opus = some[is_opus]
+                numbers = streams.level_number[rows[opus]]
+                levels[is_opus] = audio_levels(buffer[which[opus]], packets.take(opus), numbers)
+            self._jitter.put(
+                rows[some],
+                packets.sequence[some],
+                packets.timestamp[some],
+                packets.ssrc[some],
+                arrivals[some],
+                payloads,
+                lengths[some].astype(np.int16),
+                levels,
+            )
+
+    def _repack(
+        self,
+        index: int,
+        row: int,
+        payload: NDArray[np.uint8],
+        packets: RtpRows,
+        arrival: float,
+    ) -> None:
+        """A packet that is not 20 ms long: its stream is cut anew from here on."""
+        if not len(payload):
+            return
+        if row not in self._repackers:
+            self._repackers[row] = self._hearing.repacker(row)
+            self._streams.is_repacked[row] = True
+            self._on_repacked(row)
+        sequence, timestamp = int(packets.sequence[index]), int(packets.timestamp[index])
+        payload = np.ascontiguousarray(payload)
+        for frame in self._repackers[row].receive(sequence, timestamp, payload):
+            power = np.mean((frame.pcm.astype(np.float32) / 32_768) ** 2, keepdims=True)
+            self._jitter.put(
+                np.array([row]),
+                np.array([frame.sequence]),
+                np.array([frame.timestamp]),
+                packets.ssrc[index : index + 1],
+                np.array([arrival]),
+                frame.pcm.view(np.uint8)[np.newaxis],
+                np.array([PCM], np.int16),
+                (-level_of(power)).astype(np.uint8),
+            )
+
+    def _receive_event(
+        self, row: int, payload: bytes, timestamp: int, arrivals: NDArray[np.float64]
+    ) -> None:
+        keys = self._keys.setdefault(row, TelephoneEvents())
+        for digit in keys.receive(payload, timestamp, float(arrivals[-1])):
+            self._digits.append(Digit(row, digit))
+
+    def handle_timeout(self, now: float) -> None:
+        """Key presses whose end got lost; a few times in a second."""
+        for row, keys in self._keys.items():
+            for digit in keys.handle_timeout(now):
+                self._digits.append(Digit(row, digit))

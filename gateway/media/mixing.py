@@ -1,0 +1,73 @@
+"""PURE: what each listener of a group hears: its room's sum, without itself if it speaks (N-1), and
+with its own gains where it has any. As few mixes as possible: who hears the same shares one."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gateway.media.groups import Group
+from gateway.media.mixer import comfort_noise, limit, room_sums
+from gateway.media.runs import where
+
+Pcm = NDArray[np.int16]
+Sum = NDArray[np.int32]
+Rows = NDArray[np.intp]
+
+
+@dataclass(frozen=True, slots=True)
+class Mixes:
+    """`pcm` int16[n, 160 or 320], the group's rooms first; of each its lane (see `Speaking`) and
+    its room's number. `of_listener` is the index of each listener's mix."""
+
+    pcm: Pcm
+    lanes: Rows
+    rooms: Rows
+    of_listener: Rows
+
+
+def mix(
+    group: Group, heard: Rows, frames: Pcm, tick: int, lane_of: Callable[[Rows], Rows]
+) -> Mixes:
+    """`frames` of the sources at positions `heard`; `lane_of` rows that hear a mix of their own."""
+    rooms = group.room_of_source[heard]
+    count = len(group.rooms)
+    sums = room_sums(frames, rooms, count)
+    speakers = np.bincount(rooms, minlength=count)
+    own = group.listener_of_source[heard]
+    speaks = where(own >= 0)
+    minus = sums[rooms[speaks]] - frames[speaks]
+    noise = comfort_noise(tick, frames.shape[1])
+    sums[speakers == 0] = noise
+    minus[speakers[rooms[speaks]] == 1] = noise
+    mix_of = group.room_of_listener.copy()
+    mix_of[own[speaks]] = count + np.arange(len(speaks))
+    mixes = np.concatenate((sums, minus))
+    listeners, changed = _with_gains(group, heard, frames, mixes, mix_of)
+    mix_of[listeners] = len(mixes) + np.arange(len(listeners))
+    positions = np.concatenate((own[speaks], listeners))
+    room_of = np.concatenate((np.arange(count), group.room_of_listener[positions]))
+    numbers = group.numbers[room_of]
+    lanes = numbers.copy()
+    lanes[count:] = lane_of(group.listeners[positions])
+    return Mixes(limit(np.concatenate((mixes, changed))), lanes, numbers, mix_of)
+
+
+def _with_gains(
+    group: Group, heard: Rows, frames: Pcm, mixes: Sum, mix_of: Rows
+) -> tuple[Rows, Sum]:
+    """The listeners who hear somebody that speaks now louder, softer or not at all."""
+    changed: dict[int, Sum] = {}
+    if any(room.gains for room in group.rooms):
+        position = {row: index for index, row in enumerate(group.listeners.tolist())}
+        speaking = {row: index for index, row in enumerate(group.sources[heard].tolist())}
+        for room in group.rooms:
+            for (listener, source), gain in room.gains.items():
+                if listener not in position or source not in speaking:
+                    continue
+                index = position[listener]
+                own = changed.setdefault(index, mixes[mix_of[index]].copy())
+                own += np.rint(frames[speaking[source]] * (gain - 1.0)).astype(np.int32)
+    rows = np.array(list(changed.values()), np.int32).reshape(-1, frames.shape[1])
+    return np.array(list(changed), np.intp), rows
