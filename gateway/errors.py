@@ -29,6 +29,8 @@ class Reason(StrEnum):
     NOT_FOUND = "not-found"
     """Nothing is known under the address that was called."""
     UNAVAILABLE = "unavailable"
+    OVERLOADED = "overloaded"
+    """There is no port, no stream or no media process left for it now; there may be later."""
     FORBIDDEN = "forbidden"
     MEDIA = "media"
     """No codec, medium or transport in common."""

@@ -5,7 +5,7 @@ import logging
 from typing import Protocol, assert_never
 
 from gateway.address import Address
-from gateway.errors import Reason, Refused
+from gateway.errors import BY_STRANGERS, Reason, Refused
 from gateway.ports import Answer, Focus, Kind, LegEvent, Offer, ParticipantId
 from sipbridge.call import Answered, Confirmed, Ended, Offered, Reoffered
 from sipbridge.headers import NameAddr, SipUri
@@ -76,7 +76,9 @@ class SipLeg:
                 case Confirmed():
                     self._focus.confirm(self.id)
                 case Ended(_, reason, text):
-                    _log.info("%s has ended the call: %s, %s", self.id, reason, text)
+                    _log.info(
+                        "%s has ended the call: %s, %s", self.id, reason, text, extra=BY_STRANGERS
+                    )
                     self.leave(reason, text)
                 case None:
                     pass
@@ -99,7 +101,7 @@ class SipLeg:
         offered = self._offered
         to = called_by(offered.invite)
         _log.info("%s calls %s as %r from %s by %s", self.id, to, self.name, self.address,
-                  offered.flow)  # fmt: skip
+                  offered.flow, extra=BY_STRANGERS)  # fmt: skip
         try:
             room = self._focus.route(to, self._caller)
             async with asyncio.timeout(FOCUS_LIMIT_S):
@@ -108,7 +110,9 @@ class SipLeg:
                 else:
                     sdp = (await self._focus.join(room, self, Offer(offered.sdp))).sdp
         except Refused as error:
-            _log.info("%s is refused: %s, %s", self.id, error.reason, error.text)
+            _log.info(
+                "%s is refused: %s, %s", self.id, error.reason, error.text, extra=BY_STRANGERS
+            )
             self._line.refuse(offered.number, _refusal(error, to))
             return False
         except TimeoutError:
@@ -125,7 +129,7 @@ class SipLeg:
             async with asyncio.timeout(FOCUS_LIMIT_S):
                 answer = await self._focus.renegotiate(self.id, Offer(event.sdp))
         except Refused as error:
-            _log.info("%s: new offer refused: %s", self.id, error.text)
+            _log.info("%s: new offer refused: %s", self.id, error.text, extra=BY_STRANGERS)
             self._line.refuse(event.number, refusal(error.reason, error.text))
         except TimeoutError:
             _log.error("%s: the conference did not answer a new offer in time", self.id)
@@ -139,7 +143,7 @@ class SipLeg:
             async with asyncio.timeout(FOCUS_LIMIT_S):
                 await self._focus.accept(self.id, Answer(sdp))
         except Refused as error:
-            _log.info("%s: its answer is refused: %s", self.id, error.text)
+            _log.info("%s: its answer is refused: %s", self.id, error.text, extra=BY_STRANGERS)
             self.give_up(error.reason, error.text)
         except TimeoutError:
             self.give_up(Reason.FAILURE, "the conference did not decide in time")
@@ -150,7 +154,7 @@ class SipLeg:
             async with asyncio.timeout(FOCUS_LIMIT_S):
                 await self._focus.renegotiate(self.id, Offer(sdp))
         except (Refused, TimeoutError) as error:
-            _log.info("%s: its new answer is not followed: %s", self.id, error)
+            _log.info("%s: its new answer is not followed: %s", self.id, error, extra=BY_STRANGERS)
 
 
 def called_by(request: Request) -> Address:

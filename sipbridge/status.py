@@ -36,6 +36,7 @@ _ROWS = {
     Reason.NO_ANSWER: _Row(408, "Nobody Answered", 102),
     Reason.NOT_FOUND: _Row(404, "No Such Conference", 1),
     Reason.UNAVAILABLE: _Row(480, "Conference Not Open", 18),
+    Reason.OVERLOADED: _Row(503, "No Resources Now", 42),
     Reason.FORBIDDEN: _Row(403, "Caller Not Allowed", 21),
     Reason.MEDIA: _Row(488, "No Common Media", 79, warning=305),
     Reason.SECURITY: _Row(488, "Media Cannot Be Secured", 79, warning=399),

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import assert_never
 
 from gateway.address import Address
-from gateway.errors import Reason, Refused
+from gateway.errors import BY_STRANGERS, Reason, Refused
 from gateway.ports import Focus, Offer, ParticipantId, RoomName
 from gateway.sdp import SessionDescription
 from xmppbridge import disco, jmi, presence, session
@@ -178,7 +178,13 @@ class XmppBridge:
                 try:
                     self._route(room, caller)
                 except Refused as refused:
-                    _log.info("%s proposed a call to %s: %s", caller, room, refused.text)
+                    _log.info(
+                        "%s proposed a call to %s: %s",
+                        caller,
+                        room,
+                        refused.text,
+                        extra=BY_STRANGERS,
+                    )
                     self._proposals.reject(key, of_refusal(refused))
                 else:
                     self._proposals.ring_and_proceed(key)
@@ -188,7 +194,7 @@ class XmppBridge:
                     if _proposal_of(leg.key) == key:
                         self._leave(leg, reason, text)
             case Expired(key):
-                _log.info("%s proposed a call and never made it", key.account)
+                _log.info("%s proposed a call and never made it", key.account, extra=BY_STRANGERS)
             case _:
                 assert_never(event)
 
@@ -208,7 +214,8 @@ class XmppBridge:
             case Initiated(key, local, offer):
                 self._call(key, local, offer)
             case TurnedAway(key, local, reason, text):
-                _log.info("%s called %s and was refused: %s", key.peer, local.bare, text)
+                told = "%s called %s and was refused: %s"
+                _log.info(told, key.peer, local.bare, text, extra=BY_STRANGERS)
                 self._proposals.finish(_proposal_of(key), to_jingle(reason, text))
             case CandidateCame(_, candidate) if leg is not None:
                 self._focus.add_candidate(leg.id, candidate)
@@ -223,7 +230,7 @@ class XmppBridge:
         self._proposals.start(_proposal_of(key))
         leg = JingleLeg(self._new_id(), key, self._hang_up)
         self._legs[key] = leg
-        _log.info("%s is %s calling %s", leg.id, key.peer, local.bare)
+        _log.info("%s is %s calling %s", leg.id, key.peer, local.bare, extra=BY_STRANGERS)
         task = self._loop.create_task(self._join(leg, local, offer), name=f"{leg.id} joins")
         self._joining.add(task)
         task.add_done_callback(self._joining.discard)
@@ -263,7 +270,7 @@ class XmppBridge:
     def _refuse(self, leg: JingleLeg, refused: Refused) -> None:
         """The focus knows nothing of this leg (any more)."""
         if self._legs.pop(leg.key, None) is not None:
-            _log.info("%s is refused: %s", leg.id, refused.text)
+            _log.info("%s is refused: %s", leg.id, refused.text, extra=BY_STRANGERS)
             self._over(leg, refused)
 
     def _leave(self, leg: JingleLeg, reason: Reason, text: str) -> None:

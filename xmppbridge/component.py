@@ -17,7 +17,7 @@ from slixmpp import ComponentXMPP
 from slixmpp.xmlstream import StanzaBase
 from slixmpp.xmlstream.tostring import tostring
 
-from gateway.errors import Refused, TrestleError
+from gateway.errors import BY_STRANGERS, Refused, TrestleError
 from xmppbridge import stanza as stanzas
 from xmppbridge.jid import Jid
 from xmppbridge.stanza import COMPONENT, Stanza
@@ -114,7 +114,7 @@ class Component:
         try:
             stanza = stanzas.read(element)
         except Refused as refused:
-            _log.info("a stanza was dropped: %s", refused.text)
+            _log.info("a stanza was dropped: %s", refused.text, extra=BY_STRANGERS)
             return None
         if _log.isEnabledFor(logging.DEBUG):
             _log.debug("%s < %s", self._owner.who(stanza.sender), _one_line(_text(element)))

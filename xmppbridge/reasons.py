@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from xml.etree.ElementTree import Element, SubElement
 
 from gateway.errors import Reason, Refused
-from xmppbridge.stanza import local_name, namespace, text_element
+from xmppbridge.stanza import STANZAS, local_name, namespace, text_element
 
 JINGLE = "urn:xmpp:jingle:1"
 RTP_ERRORS = "urn:xmpp:jingle:apps:rtp:errors:1"
@@ -14,7 +14,7 @@ MAX_TEXT = 200
 
 @dataclass(frozen=True, slots=True)
 class JingleReason:
-    """A `<reason/>`; `application` is a condition of XEP-0167, section 8, without namespace."""
+    """A `<reason/>`; `application` says it more precisely, as a qualified tag."""
 
     condition: str
     text: str = ""
@@ -29,9 +29,10 @@ _TO_JINGLE = {
     Reason.NO_ANSWER: JingleReason("timeout"),
     Reason.NOT_FOUND: JingleReason("gone"),
     Reason.UNAVAILABLE: JingleReason("gone"),
+    Reason.OVERLOADED: JingleReason("busy", application=f"{{{STANZAS}}}resource-constraint"),
     Reason.FORBIDDEN: JingleReason("decline"),
     Reason.MEDIA: JingleReason("incompatible-parameters"),
-    Reason.SECURITY: JingleReason("security-error", application="crypto-required"),
+    Reason.SECURITY: JingleReason("security-error", application=f"{{{RTP_ERRORS}}}crypto-required"),
     Reason.BAD_REQUEST: JingleReason("general-error"),
     Reason.CONNECTIVITY: JingleReason("connectivity-error"),
     Reason.REPLACED: JingleReason("expired"),
@@ -103,7 +104,7 @@ def write_reason(parent: Element, reason: JingleReason) -> None:
     element = SubElement(parent, f"{{{JINGLE}}}reason")
     SubElement(element, f"{{{JINGLE}}}{reason.condition}")
     if reason.application is not None:
-        SubElement(element, f"{{{RTP_ERRORS}}}{reason.application}")
+        SubElement(element, reason.application)
     if reason.text:
         element.append(text_element(f"{{{JINGLE}}}text", reason.text))
 

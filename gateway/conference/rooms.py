@@ -13,7 +13,7 @@ from typing import Protocol
 from gateway.address import Address
 from gateway.conference.focus import Conference
 from gateway.conference.seat_signal import SeatSignal
-from gateway.errors import Reason, Refused
+from gateway.errors import BY_STRANGERS, Reason, Refused
 from gateway.ports import (
     SEAT,
     Answer,
@@ -140,7 +140,7 @@ class Rooms:
         try:
             self._enter(room, attachment, native=False, publishes=_AUDIO)
         except Refused as refused:
-            _log.info("%s cannot join: %s", leg, refused.text)
+            _log.info("%s cannot join: %s", leg, refused.text, extra=BY_STRANGERS)
             attachment.hang_up(refused.reason, refused.text)
             return
         self._plane.confirm(leg)
@@ -181,7 +181,7 @@ class Rooms:
     def leave(self, leg: ParticipantId, reason: Reason, text: str) -> None:
         if leg in self._opening:
             self._abandon(leg)
-            _log.info("%s gave up before joining: %s (%s)", leg, reason, text)
+            _log.info("%s gave up before joining: %s (%s)", leg, reason, text, extra=BY_STRANGERS)
             return
         seated = self._seated.pop(leg, None)
         if seated is None:

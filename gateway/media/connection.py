@@ -188,4 +188,4 @@ class Connection:
 
 
 def _full() -> Refused:
-    return Refused(Reason.UNAVAILABLE, "no more streams: the media plane is full")
+    return Refused(Reason.OVERLOADED, "no more streams: the media plane is full")

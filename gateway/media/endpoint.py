@@ -178,6 +178,11 @@ class IceLiteEndpoint:
         for address in known.ice.addresses:
             self._free(address, known)
 
+    def close(self) -> None:
+        """Says goodbye to all."""
+        for leg in tuple(self._legs):
+            self.remove_leg(leg)
+
     def heard(self, legs: NDArray[np.intp] | Sequence[int], now: float) -> None:
         """SRTP or SRTCP of these legs has been opened: they are alive."""
         self._heard[legs] = now

@@ -60,6 +60,7 @@ class PhoneLeg:
         self._address = address
         self._engine = engine
         self._ports = ports
+        self._free = free
         self._reporter = reporter
         self._remote: Remote | None = None
         self._has_talked = False
@@ -77,9 +78,8 @@ class PhoneLeg:
         try:
             self.row = engine.open_stream(room, Format.PCMA, is_leg=True)
         except IndexError:
-            for half in sockets:
-                half.close()
-            raise Refused(Reason.UNAVAILABLE, "no more streams: the media plane is full") from None
+            free.give_back(sockets)
+            raise Refused(Reason.OVERLOADED, "no more streams: the media plane is full") from None
         self.phone = Phone(self.row, sockets, self._moved, on_failed, self._take_rtcp)
         ports.add(self.phone)
 
@@ -103,13 +103,16 @@ class PhoneLeg:
 
     def admit(self) -> None:
         """The leg hears its room and is a source from now on."""
-        self.is_admitted = True
+        if not self.is_admitted:
+            self.is_admitted = True
+            self._log()
         self._engine.set_source(self.row, not self._is_held)
         self._moved()
 
     def close(self) -> None:
         self._reporter.forget(self.row)
         self._ports.remove(self.row)
+        self._free.give_back(self.phone.sockets)
         self._engine.close_stream(self.row)
 
     def silence(self, now: float) -> float:
@@ -149,14 +152,15 @@ class PhoneLeg:
         self._engine.streams.last_heard[self.row] = now
         if self.is_admitted:
             self.admit()
-        log.info(
-            "%s RTP with %s:%d, %s, %s, %s",
-            self.id,
-            *remote.rtp,
-            remote.codec.name,
-            remote.direction,
-            _kind(remote),
-        )
+            self._log()
+
+    def _log(self) -> None:
+        """Not before the call stands: strangers who only ring shall not fill the log."""
+        remote = self._remote
+        if remote is not None:
+            told = "%s RTP with %s:%d, %s, %s, %s"
+            codec, kind = remote.codec.name, _kind(remote)
+            log.info(told, self.id, *remote.rtp, codec, remote.direction, kind)
 
     def _secure(self, remote: Remote, identity: DtlsIdentity, now: float) -> None:
         """Keys, as the description says; the same again changes nothing."""

@@ -62,6 +62,8 @@ class Association(Protocol):
 
     def events(self) -> list[TransportEvent]: ...
 
+    def close(self) -> None: ...
+
 
 PLAIN = SecureLeg(None, None)
 
@@ -146,11 +148,13 @@ class PhonePorts:
         self._change()
 
     def remove(self, row: int) -> None:
+        """Says goodbye. The sockets are the caller's to close."""
         phone = self._phones.pop(row, None)
         if phone is not None:
+            for association in phone.associations:
+                association.close()
+            self.flush(phone)
             self._change()
-            for sock in phone.sockets:
-                sock.close()
 
     def unlatch(self, phone: Phone) -> None:
         """Its signalled address has changed."""

@@ -166,7 +166,7 @@ class InlinePlane(Plane):
         # As with a worker: what the caller does meanwhile comes first.
         await asyncio.sleep(0)
         if self._switchboard is None:
-            raise Refused(Reason.UNAVAILABLE, "the media plane is not running")
+            raise Refused(Reason.OVERLOADED, "the media plane is not running")
         if isinstance(request, (AnswerLeg, OfferLeg)) and request.leg not in self._awaited:
             raise Refused(Reason.CANCELLED, "the caller has gone")
         return dispatch.ask(self._switchboard, request)

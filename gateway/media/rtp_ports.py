@@ -1,30 +1,63 @@
 """Pairs of UDP ports for plain RTP: RTP on the even one, RTCP on the next; RFC 3550, section 11."""
 
+import errno
+import logging
 import secrets
 import socket
+from collections import deque
 
 from gateway.errors import Reason, Refused
 
+log = logging.getLogger("trestle.media")
+
+Pair = tuple[socket.socket, socket.socket]
+
+_NOTHING_LEFT = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+
 
 class RtpPorts:
-    """Hands out bound sockets. A closed pair comes round again only after all others.
+    """Hands out bound sockets. A pair that was given back comes round again only after all others.
 
     So late packets of a call that has ended do not reach the next one.
     """
 
     def __init__(self, ports: range) -> None:
-        self._even = [port for port in ports if port % 2 == 0 and port + 1 in ports]
-        self._next = secrets.randbelow(len(self._even)) if self._even else 0
+        even = [port for port in ports if port % 2 == 0 and port + 1 in ports]
+        self._free = deque(even)
+        self._free.rotate(-secrets.randbelow(len(even)) if even else 0)
+        self._size = len(even)
+        self._has_told = False
 
-    def bind(self, family: socket.AddressFamily) -> tuple[socket.socket, socket.socket]:
-        """Raises `Refused` (unavailable) when no pair is free."""
-        for _ in self._even:
-            port = self._even[self._next]
-            self._next = (self._next + 1) % len(self._even)
-            pair = _bind_pair(family, port)
+    def bind(self, family: socket.AddressFamily) -> Pair:
+        """Raises `Refused` (overloaded) when no pair is free.
+
+        Ports that another program holds are passed over, and tried again later.
+        """
+        for _ in range(len(self._free)):
+            port = self._free.popleft()
+            try:
+                pair = _bind_pair(family, port)
+            except OSError as error:
+                self._free.append(port)
+                raise self._refused(f"{error.strerror}; raise the limit of open files") from None
             if pair is not None:
                 return pair
-        raise Refused(Reason.UNAVAILABLE, "no RTP port is free: widen the range of media ports")
+            self._free.append(port)
+        raise self._refused(f"all {self._size} pairs are in use; widen media.rtp_ports")
+
+    def give_back(self, pair: Pair) -> None:
+        """Closes them."""
+        self._free.append(pair[0].getsockname()[1])
+        self._has_told &= len(self._free) * 10 < self._size
+        for half in pair:
+            half.close()
+
+    def _refused(self, why: str) -> Refused:
+        """One line in the log, until a tenth of the ports is free again."""
+        if not self._has_told:
+            self._has_told = True
+            log.error("no RTP ports for another phone: %s", why)
+        return Refused(Reason.OVERLOADED, "no RTP port is free, try again later")
 
 
 def address_towards(host: str | None) -> str:
@@ -49,16 +82,19 @@ def family_of(host: str) -> socket.AddressFamily:
     return socket.AF_INET6 if ":" in host else socket.AF_INET
 
 
-def _bind_pair(
-    family: socket.AddressFamily, port: int
-) -> tuple[socket.socket, socket.socket] | None:
-    pair = (socket.socket(family, socket.SOCK_DGRAM), socket.socket(family, socket.SOCK_DGRAM))
+def _bind_pair(family: socket.AddressFamily, port: int) -> Pair | None:
+    """None where a port is taken. Raises `OSError` when nothing more can be opened at all."""
+    halves: list[socket.socket] = []
     try:
-        for offset, half in enumerate(pair):
+        for offset in (0, 1):
+            half = socket.socket(family, socket.SOCK_DGRAM)
+            halves.append(half)
             half.setblocking(False)
             half.bind(("", port + offset))
-    except OSError:
-        for half in pair:
+    except OSError as error:
+        for half in halves:
             half.close()
+        if error.errno in _NOTHING_LEFT:
+            raise
         return None
-    return pair
+    return halves[0], halves[1]

@@ -7,6 +7,7 @@ lives until that end is closed: whatever kills the gateway closes it.
 import contextlib
 import gc
 import logging
+import resource
 import select
 import signal
 import socket
@@ -14,7 +15,7 @@ import sys
 import time
 from collections.abc import Iterator
 
-from gateway.errors import Refused
+from gateway.errors import Reason, Refused
 from gateway.media import dispatch
 from gateway.media.control import (
     AcceptLeg,
@@ -93,13 +94,17 @@ class Worker:
                 self._tell(now)
 
     def _take(self, message: Message) -> None:
+        """A fault of ours ends no other call than the one in which it happens."""
         match message:
             case AnswerLeg() | OfferLeg() | AcceptLeg() | AnswerSeat():
                 self._answer(message)
             case Settings() | Reply() | Happened() | Ready():
                 raise AssertionError(f"a worker was sent {message}")
             case _:
-                dispatch.tell(self._switchboard, message)
+                try:
+                    dispatch.tell(self._switchboard, message)
+                except Exception:
+                    log.exception("failed on %s", type(message).__name__)
         self._tell(time.monotonic())
 
     def _answer(self, request: AnswerLeg | OfferLeg | AcceptLeg | AnswerSeat) -> None:
@@ -108,6 +113,9 @@ class Worker:
             result = dispatch.ask(self._switchboard, request)
         except Refused as refused:
             self._control.say(Reply(request.number, None, refused.reason, refused.text))
+        except Exception:
+            log.exception("failed on %s", type(request).__name__)
+            self._control.say(Reply(request.number, None, Reason.FAILURE, "a fault of the gateway"))
         else:
             self._control.say(Reply(request.number, result))
 
@@ -124,6 +132,9 @@ class Worker:
 
 def main() -> None:
     """The process's whole life."""
+    # Two sockets for each phone: the usual limit would be reached by five hundred of them.
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     # Ctrl-C in a terminal reaches the whole group; the gateway stops us in its own time.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     logging.basicConfig(

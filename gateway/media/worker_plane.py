@@ -142,7 +142,7 @@ class WorkerPlane(Plane):
     async def _request(self, worker: _Worker, request: Asked) -> Answer | Offer | None:
         """Raises `Refused`."""
         if worker.writer is None:
-            raise Refused(Reason.UNAVAILABLE, "the media worker is being started again")
+            raise Refused(Reason.OVERLOADED, "the media worker is being started again")
         reply: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
         worker.replies[request.number] = reply
         worker.say(request)
@@ -288,7 +288,7 @@ class WorkerPlane(Plane):
         worker.inventory = {}
         for reply in tuple(worker.replies.values()):
             if not reply.done():
-                reply.set_result(Reply(0, None, Reason.UNAVAILABLE, why))
+                reply.set_result(Reply(0, None, Reason.OVERLOADED, why))
         for leg in tuple(worker.legs):
             self._on_event(LegFailed(leg, Reason.FAILURE, why))
 

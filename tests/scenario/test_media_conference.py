@@ -187,7 +187,7 @@ async def test_without_a_free_port_a_phone_is_refused() -> None:
         await plane.call("sip-ana", ana)
         with pytest.raises(Refused) as refused:
             await plane.call("sip-bob", bob)
-        assert refused.value.reason is Reason.UNAVAILABLE
+        assert refused.value.reason is Reason.OVERLOADED
         assert plane.inventory()["rtp_legs"] == 1
 
 

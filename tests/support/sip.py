@@ -52,8 +52,7 @@ class SipSocket(asyncio.DatagramProtocol):
             lambda: self, local_addr=("127.0.0.1", 0)
         )
         self.port: int = self._udp.get_extra_info("sockname")[1]
-        self.call_id = secrets.token_hex(8)
-        self.tag = secrets.token_hex(4)
+        self.new_call()
         return self
 
     async def __aexit__(
@@ -64,22 +63,28 @@ class SipSocket(asyncio.DatagramProtocol):
     ) -> None:
         self._udp.close()
 
+    def new_call(self) -> None:
+        self.call_id = secrets.token_hex(8)
+        self.tag = secrets.token_hex(4)
+
     def datagram_received(self, data: bytes, _source: object) -> None:
         self._received.put_nowait(data)
 
     def send(self, data: bytes) -> None:
         self._udp.sendto(data, self._server)
 
-    def request(self, method: str, uri: str, *, to: str = "", body: str = "") -> None:
+    def request(
+        self, method: str, uri: str, *, to: str = "", body: str = "", number: int = 1
+    ) -> None:
         """Sends a request of this socket's only call; `to` is the To header within a dialog."""
         self._via_branch = f"z9hG4bK{secrets.token_hex(6)}"
-        self._send_request(method, uri, to or f"<{uri}>", body)
+        self._send_request(method, uri, to or f"<{uri}>", body, number)
 
     def acknowledge(self, uri: str, refusal: Response) -> None:
         """An ACK to a refusal belongs to the INVITE's transaction; RFC 3261, section 17.1.1.3."""
         self._send_request("ACK", uri, refusal.header("To"), "")
 
-    def _send_request(self, method: str, uri: str, to: str, body: str) -> None:
+    def _send_request(self, method: str, uri: str, to: str, body: str, number: int = 1) -> None:
         content = "Content-Type: application/sdp\r\n" if body else ""
         self.send(
             (
@@ -88,7 +93,7 @@ class SipSocket(asyncio.DatagramProtocol):
                 f"From: <sip:tester@127.0.0.1>;tag={self.tag}\r\n"
                 f"To: {to}\r\n"
                 f"Call-ID: {self.call_id}\r\n"
-                f"CSeq: 1 {method}\r\n"
+                f"CSeq: {number} {method}\r\n"
                 f"Contact: <sip:tester@127.0.0.1:{self.port}>\r\n"
                 "Max-Forwards: 70\r\n"
                 f"{content}"

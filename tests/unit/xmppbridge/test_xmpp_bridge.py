@@ -166,6 +166,19 @@ async def test_a_refused_join_is_told_in_jingle_s_words(scene: Scene) -> None:
     assert scene.focus.left == []
 
 
+async def test_a_gateway_without_ports_names_a_resource_constraint(scene: Scene) -> None:
+    scene.initiate()
+    await scene.joining()
+    scene.focus.answer.set_exception(Refused(Reason.OVERLOADED, "no RTP port is free"))
+    await scene.settle()
+    (reason,) = scene.sent[-1].payload[0]
+    assert [one.tag for one in reason] == [
+        "{urn:xmpp:jingle:1}busy",
+        "{urn:ietf:params:xml:ns:xmpp-stanzas}resource-constraint",
+        "{urn:xmpp:jingle:1}text",
+    ]
+
+
 async def test_a_bug_in_the_join_ends_that_call_with_general_error(
     scene: Scene, caplog: pytest.LogCaptureFixture
 ) -> None:
