@@ -160,7 +160,8 @@ class Connection:
         receiving = None
         if audio.sends:
             events = audio.events.payload_type if audio.events is not None else -1
-            receiving = Receiving(audio.codec.payload_type, events, audio.level_extension)
+            noise = audio.noise.payload_type if audio.noise is not None else -1
+            receiving = Receiving(audio.codec.payload_type, events, audio.level_extension, noise)
         engine.receive_on(section.row, receiving)
         return section
 

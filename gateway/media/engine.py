@@ -20,7 +20,7 @@ from gateway.media.forwarding import Forwarding
 from gateway.media.groups import Group, Room
 from gateway.media.hearing import Hearing, level_of
 from gateway.media.intake import Digit, Intake
-from gateway.media.jitter import BLEND, PLAY, SILENT, JitterBuffers, Pulled
+from gateway.media.jitter import BLEND, PLAY, REST, SILENT, JitterBuffers, Pulled
 from gateway.media.mixing import mix
 from gateway.media.rtp_rows import UNKNOWN_LEVEL, RtpRows
 from gateway.media.runs import where
@@ -126,6 +126,7 @@ class Engine:
         streams = self.streams
         streams.receive_type[row] = receiving.payload_type if receiving else NOBODY
         streams.events_type[row] = receiving.events_type if receiving else NOBODY
+        streams.noise_type[row] = receiving.noise_type if receiving else NOBODY
         streams.level_number[row] = receiving.level_number if receiving else 0
         self._change_of(row)
 
@@ -255,7 +256,7 @@ class Engine:
         playing = (pulled.state == PLAY) | (pulled.state == BLEND)
         before = self._speakers.level[rows]
         levels = np.where(playing, -said.astype(np.float32), before)
-        levels[(pulled.state == SILENT) | ~audible] = SILENCE
+        levels[(pulled.state == SILENT) | (pulled.state == REST) | ~audible] = SILENCE
         unknown = where(playing & audible & (said == UNKNOWN_LEVEL))
         frames = self._decode(group, pulled, unknown, tick)
         if len(unknown):
@@ -283,7 +284,8 @@ class Engine:
 
     def _tell_first_frames(self, rows: Rows, pulled: Pulled) -> None:
         streams = self.streams
-        first = (pulled.state == PLAY) & ~streams.was_told[rows] & ~streams.is_leg[rows]
+        playing = (pulled.state == PLAY) | (pulled.state == REST)
+        first = playing & ~streams.was_told[rows] & ~streams.is_leg[rows]
         for row in rows[first].tolist():
             streams.was_told[row] = True
             self._events.append(FirstFrame(row))

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from gateway.media import g711, g722, opus
 from gateway.media.formats import CLOCK_RATE, OCTETS, Format
 from gateway.media.half_band import NARROW, WIDE, Upsampler
-from gateway.media.jitter import BLEND, CONCEAL, PCM, WIDTH, JitterBuffers, Pulled
+from gateway.media.jitter import BLEND, CONCEAL, PCM, PLAY, REST, WIDTH, JitterBuffers, Pulled
+from gateway.media.mixer import background_noise
 from gateway.media.repacking import Decoder, Repacker
 from gateway.media.rtp_rows import UNKNOWN_LEVEL
 from gateway.media.runs import where
@@ -124,7 +125,7 @@ class Hearing:
         wide: bool,
     ) -> Pcm:
         rate = 16_000 if wide else 8_000
-        good = states != CONCEAL
+        good = (states == PLAY) | (states == BLEND)
         out = np.zeros((len(rows), WIDE if wide else NARROW), np.int16)
         self._prime(rows, places, previous, tick)
         self._decode(where(good), rows, places, out, wide=wide)
@@ -133,7 +134,9 @@ class Hearing:
             self._decode(np.array([index]), rows, following, second, wide=wide)
             out[index] = blend(out[index], second[index])
         itself = (self._formats[rows] == _OPUS) & (self._jitter.lengths[places] != PCM)
-        for index in where(~good):
+        for index in where(states == REST):
+            self._rest(int(rows[index]), out[index], tick)
+        for index in where(states == CONCEAL):
             row = int(rows[index])
             decoder = self._decoders.get(row)
             if isinstance(decoder, opus.Decoder):
@@ -147,6 +150,14 @@ class Hearing:
             self._waveforms.heard(rows[heard], frames, rate)
             out[heard] = frames
         return out
+
+    def _rest(self, row: int, out: Pcm, tick: int) -> None:
+        """What is behind a speaker who has paused."""
+        decoder = self._decoders.get(row)
+        if isinstance(decoder, opus.Decoder):
+            decoder.conceal(None, out)  # which is noise after an empty packet
+        else:
+            out[:] = background_noise(int(self._jitter.noise[row]), tick + row, len(out))
 
     def _decode(self, which: Rows, rows: Rows, places: Rows, out: Pcm, *, wide: bool) -> None:
         """The rows at positions `which`."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from gateway.media.formats import OCTETS, Format
 from gateway.media.hearing import Hearing, level_of, levels_of
-from gateway.media.jitter import PCM, WIDTH, JitterBuffers
+from gateway.media.jitter import COMFORT, PCM, WIDTH, JitterBuffers
 from gateway.media.opus import IS_20_MS
 from gateway.media.repacking import Repacker
 from gateway.media.rtp_rows import RtpRows, audio_levels
@@ -79,14 +79,19 @@ class Intake:
         known = packets.valid & (rows >= 0)
         is_audio = known & (packets.payload_type == streams.receive_type[rows])
         is_event = known & ~is_audio & (packets.payload_type == streams.events_type[rows])
-        taken = is_audio | is_event
+        is_noise = known & ~is_audio & (packets.payload_type == streams.noise_type[rows])
+        taken = is_audio | is_event | is_noise
         self.dropped += len(rows) - int(taken.sum())
         streams.last_heard[rows[taken]] = arrivals[taken]
         np.add.at(streams.packets_received, rows[taken], 1)
         for index in where(is_event).tolist():
             payload = buffer[which[index], packets.start[index] : packets.end[index]].tobytes()
+            self._jitter.pass_over(int(rows[index]), int(packets.sequence[index]))
             self._receive_event(int(rows[index]), payload, int(packets.timestamp[index]), arrivals)
         self._receive_audio(buffer, which, packets, rows, arrivals, where(is_audio))
+        for index in where(is_noise & (packets.end > packets.start)).tolist():
+            level = int(buffer[which[index], packets.start[index]]) & 0x7F
+            self._receive_noise(index, level, packets, rows, arrivals)
 
     def _receive_audio(
         self,
@@ -161,6 +166,30 @@ class Intake:
                 np.array([PCM], np.int16),
                 (-level_of(power)).astype(np.uint8),
             )
+
+    def _receive_noise(
+        self,
+        index: int,
+        level: int,
+        packets: RtpRows,
+        rows: Rows,
+        arrivals: NDArray[np.float64],
+    ) -> None:
+        """The sender pauses, and says how loud that is; RFC 3389, section 3."""
+        sequence, timestamp = packets.sequence[index], packets.timestamp[index]
+        repacker = self._repackers.get(int(rows[index]))
+        if repacker is not None:
+            sequence, timestamp = repacker.pause(int(sequence), int(timestamp))
+        self._jitter.put(
+            rows[index : index + 1],
+            np.array([sequence]),
+            np.array([timestamp]),
+            packets.ssrc[index : index + 1],
+            arrivals[index : index + 1],
+            np.zeros((1, 1), np.uint8),
+            np.array([COMFORT], np.int16),
+            np.array([level], np.uint8),
+        )
 
     def _receive_event(
         self, row: int, payload: bytes, timestamp: int, arrivals: NDArray[np.float64]

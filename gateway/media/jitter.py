@@ -12,7 +12,9 @@ Since playing waits for the next tick too, 10 ms less than that are 20 ms on ave
 Playing. Each tick takes one slot. A row that plays later than its ideal leaves out a slot, best in
 a pause, and blends over the seam; one that plays too early repeats itself over a missing slot
 instead of giving it up. In silence a row takes the ideal at once, so most corrections are not
-heard. What is missing is said to be concealed for 120 ms at most; then the row is silent.
+heard. What is missing is said to be concealed for 120 ms at most; then the row is silent. Where
+the sender announced its pause (comfort noise of RFC 3389, or an Opus packet without content),
+nothing is missing: the row rests.
 """
 
 from dataclasses import dataclass
@@ -35,6 +37,12 @@ WIDTH: Final = 640
 
 PCM: Final = -1
 """The length of a slot that holds samples (int16[320] at 16 kHz) instead of an encoded frame."""
+
+COMFORT: Final = -2
+"""The length of a slot that only says how loud the pause is that begins there (RFC 3389)."""
+
+_EMPTY_OPUS = 2
+"""Octets of an Opus packet, at most, that tells no more than a pause; RFC 6716, section 3.1."""
 
 MIN_HOLD: Final = 0.010
 MAX_HOLD: Final = 0.200
@@ -66,6 +74,9 @@ CONCEAL: Final = 2
 BLEND: Final = 3
 """Two slots become one: `place` and `following`."""
 
+REST: Final = 4
+"""A pause that the sender announced; `JitterBuffers.noise` says what it sounds like."""
+
 
 @dataclass(frozen=True, slots=True)
 class Pulled:
@@ -73,7 +84,8 @@ class Pulled:
 
     state: NDArray[np.int8]
     place: Rows
-    """Of the slot in the flat views; for SILENT and CONCEAL that of the slot that is not there."""
+    """Of the slot in the flat views; for SILENT, CONCEAL and most of a REST that of the slot that
+    is not there."""
     following: Rows
     """The place of the next slot where that has come, else -1."""
     previous: Rows
@@ -104,6 +116,9 @@ class JitterBuffers:
         self._newest_timestamp = np.zeros(capacity, np.int64)
         self._play = np.zeros(capacity, np.int64)
         self._silent = np.zeros(capacity, np.bool_)
+        self._rests = np.zeros(capacity, np.bool_)
+        self.noise = np.zeros(capacity, np.uint8)
+        """What is heard in a rest, in -dBov; for Opus its decoder knows better."""
         self._gap = np.zeros(capacity, np.int64)
         self._low = np.zeros(capacity, np.float64)
         self._excess = np.zeros(capacity, np.float64)
@@ -206,6 +221,15 @@ class JitterBuffers:
         self.levels[places] = levels
         self._tags[places] = slots
 
+    def pass_over(self, row: int, sequence: int) -> None:
+        """A packet of the stream that has no sound in it: it takes a number, but no time."""
+        if self._started[row]:
+            ahead = (sequence - int(self._newest_sequence[row]) + 0x8000 & 0xFFFF) - 0x8000
+            self.received[row] += 1
+            self.expected[row] += max(0, ahead)
+            if ahead > 0:
+                self._newest_sequence[row] = sequence
+
     def _restart(self, rows: Rows, ssrcs: Whole, arrivals: Seconds) -> None:
         """The packets at hand get slot 1. What is known about jitter stays."""
         self._started[rows] = True
@@ -214,6 +238,7 @@ class JitterBuffers:
         self._newest[rows] = 0
         self._play[rows] = 0
         self._silent[rows] = True
+        self._rests[rows] = False
         self._low[rows] = self._transit[rows] = arrivals - TICK
         self._late_run[rows] = self._unsure[rows] = 0
 
@@ -256,21 +281,26 @@ class JitterBuffers:
         started = self._started[rows]
         here = started & (self._tags[places] == play)
         next_here = started & (self._tags[nexts] == play + 1)
-        blend = here & next_here & ~silent & ~jump
+        rest = here & _is_rest(self.lengths[places])
+        blend = here & next_here & ~silent & ~jump & ~rest & ~_is_rest(self.lengths[nexts])
         blend &= behind > np.where(quiet, _LEAVE_OUT_IN_PAUSE, _LEAVE_OUT_IN_SPEECH)
 
         gap = np.where(here, 0, self._gap[rows] + 1)
-        starts = here & silent
-        silent = ~here & (silent | (gap > _MAX_GAP))
+        starts = here & silent & ~rest
+        rests = np.where(here, rest, self._rests[rows])
+        silent = ~here & (silent | (gap > _MAX_GAP) | rests)
         conceal = ~here & ~silent
         keep = silent | (conceal & (play - ideal > _TOO_EARLY))
         self._play[rows] = play + np.where(keep, 0, 1) + blend
         self._gap[rows] = gap
-        self._silent[rows] = silent
+        self._silent[rows] = silent | rest
+        self._rests[rows] = rests
+        self.noise[rows[rest]] = self.levels[places[rest]]
         self.concealed[rows] += conceal
         self.left_out[rows] += blend
         self._unsure[rows] = np.where(conceal, self._unsure[rows] + 1, 0)
         state = np.where(blend, BLEND, here * PLAY + conceal * CONCEAL)
+        state[rest | (silent & rests)] = REST
         following = np.where(next_here, nexts, -1)
         previous = np.where(self._tags[lasts] == play - 1, lasts, -1)
         return Pulled(state.astype(np.int8), places, following, previous, starts)
@@ -293,6 +323,11 @@ class JitterBuffers:
     def source(self, row: int) -> int:
         """The SSRC that is received."""
         return int(self._ssrc[row])
+
+
+def _is_rest(lengths: NDArray[np.int16]) -> Flags:
+    rest: Flags = (lengths == COMFORT) | ((lengths > 0) & (lengths <= _EMPTY_OPUS))
+    return rest
 
 
 def _wrapped(difference: Whole, bits: int) -> Whole:

@@ -17,6 +17,9 @@ _KNEE: Final = 24_576
 _HEADROOM: Final = 32_767 - _KNEE
 
 _NOISE_AMPLITUDE = 12
+_LOUDEST_PAUSE = 36
+"""-dBov; a pause that is said to be louder is not believed."""
+
 _NOISE: Pcm = (
     np.random.default_rng(3389).normal(0, _NOISE_AMPLITUDE, 16_384).round().astype(np.int16)
 )
@@ -48,3 +51,10 @@ def comfort_noise(tick: int, samples: int) -> Pcm:
     """int16[samples] at -69 dBov: a line that is silent but not dead."""
     start = tick * 7919 % (len(_NOISE) - samples)
     return _NOISE[start : start + samples]
+
+
+def background_noise(level: int, tick: int, samples: int) -> Pcm:
+    """int16[samples] of what a pause sounds like; `level` in -dBov, as in RFC 3389."""
+    amplitude = 32_768 * 10 ** (-max(level, _LOUDEST_PAUSE) / 20)
+    scaled = comfort_noise(tick, samples) * (amplitude / _NOISE_AMPLITUDE)
+    return np.asarray(np.rint(scaled), np.int16)

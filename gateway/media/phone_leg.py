@@ -148,7 +148,9 @@ class PhoneLeg:
         if before is None or before.codec != remote.codec:
             self._engine.set_format(self.row, format_of(remote.codec))
         events = remote.events.payload_type if remote.events is not None else -1
-        self._engine.receive_on(self.row, Receiving(remote.codec.payload_type, events))
+        noise = remote.noise.payload_type if remote.noise is not None else -1
+        receiving = Receiving(remote.codec.payload_type, events, noise_type=noise)
+        self._engine.receive_on(self.row, receiving)
         self._engine.streams.last_heard[self.row] = now
         if self.is_admitted:
             self.admit()

@@ -277,6 +277,7 @@ class PhonePorts:
         agreed = packets.valid & (
             (packets.payload_type == streams.receive_type[rows])
             | (packets.payload_type == streams.events_type[rows])
+            | (packets.payload_type == streams.noise_type[rows])
         )
         for index in where(~mine & agreed).tolist():
             phone, key = phones[owners[index]], address_keys(sources[index : index + 1])[0]

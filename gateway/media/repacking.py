@@ -69,8 +69,18 @@ class Repacker:
         while len(self._rest) >= _FRAME:
             pcm, self._rest = self._rest[:_FRAME], self._rest[_FRAME:]
             self._frames += 1
-            number = self._frames + self._skipped
-            yield Frame(self._frames & 0xFFFF, number * self._unit & 0xFFFF_FFFF, pcm)
+            yield Frame(*self._numbers(), pcm)
+
+    def pause(self, sequence: int, timestamp: int) -> tuple[int, int]:
+        """Our numbers for a packet that says that the sender pauses; it lasts one frame."""
+        self._rest = self._rest[:0]
+        self._expected = ((sequence + 1) & 0xFFFF, (timestamp + self._unit) & 0xFFFF_FFFF)
+        self._frames += 1
+        return self._numbers()
+
+    def _numbers(self) -> tuple[int, int]:
+        number = self._frames + self._skipped
+        return self._frames & 0xFFFF, number * self._unit & 0xFFFF_FFFF
 
     def _skip(self, frames: int, *, is_lost: bool) -> None:
         """A pause leaves a gap in the timestamps, a loss in the numbers too."""

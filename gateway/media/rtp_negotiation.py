@@ -39,6 +39,7 @@ OFFERED = (
     Codec(9, "G722", 8000),
     Codec(8, "PCMA", 8000),
     Codec(0, "PCMU", 8000),
+    Codec(13, "CN", 8000),
     Codec(101, "telephone-event", 8000, parameters="0-15"),
     Codec(97, "telephone-event", 48_000, parameters="0-15"),
 )

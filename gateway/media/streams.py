@@ -22,6 +22,8 @@ class Receiving:
     """Of telephone events; RFC 4733."""
     level_number: int = 0
     """Of the header extension with audio levels (RFC 6464), 1 to 14; 0 for none."""
+    noise_type: int = NOBODY
+    """Of comfort noise; RFC 3389."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,7 @@ class Streams:
         """Whether its first frame was reported."""
         self.receive_type = np.full(capacity, NOBODY, np.int64)
         self.events_type = np.full(capacity, NOBODY, np.int64)
+        self.noise_type = np.full(capacity, NOBODY, np.int64)
         self.level_number = np.zeros(capacity, np.uint8)
         self.sending: dict[int, Sending] = {}
         self.sequence = np.zeros(capacity, np.int64)
@@ -85,7 +88,7 @@ class Streams:
         self.is_leg[row] = is_leg
         self.is_muted[row] = self.is_source[row] = self.was_told[row] = False
         self.set_format(row, format_)
-        self.receive_type[row] = self.events_type[row] = NOBODY
+        self.receive_type[row] = self.events_type[row] = self.noise_type[row] = NOBODY
         self.level_number[row] = 0
         self.sequence[row], self.epoch[row] = start
         self.packets_sent[row] = self.octets_sent[row] = self.packets_received[row] = 0

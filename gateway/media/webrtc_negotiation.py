@@ -20,6 +20,7 @@ from gateway.media.negotiation import (
     choose,
     events_codec,
     is_open,
+    noise_codec,
     refuse_section,
     transport_of,
 )
@@ -47,6 +48,7 @@ class AudioOffer:
     mid: str
     codec: Codec
     events: Codec | None
+    noise: Codec | None
     direction: Direction
     """As the offerer sees it."""
     ssrcs: tuple[int, ...]
@@ -154,6 +156,7 @@ def _audio(index: int, section: MediaDescription) -> AudioOffer:
         section.mid,
         codec,
         events_codec(section.codecs, codec),
+        noise_codec(section.codecs, codec),
         section.direction,
         tuple(_ssrcs(section)),
         _extension(section, MID_URI),
@@ -188,6 +191,8 @@ def _answer_section(
     ssrc: int,
 ) -> MediaDescription:
     codecs = [replace(audio.codec, parameters=_parameters(audio.codec))]
+    if audio.noise is not None:
+        codecs.append(replace(audio.noise, parameters=""))
     if audio.events is not None:
         codecs.append(replace(audio.events, parameters="0-15"))
     address, port = default_candidate(local)

@@ -224,7 +224,7 @@ def test_a_fingerprint_at_session_level_in_capitals_is_one() -> None:
 
 def test_our_offer_is_answered_with_one_of_its_codecs() -> None:
     (ours,) = describe_offer(LOCAL).media
-    assert ours.formats == ("96", "9", "8", "0", "101", "97")
+    assert ours.formats == ("96", "9", "8", "0", "13", "101", "97")
     remote = read_answer(SessionDescription.parse(audio("RTP/AVP", "0 101")))
     assert (remote.codec.name, remote.rtp) == ("PCMU", ("192.0.2.9", 4000))
 
