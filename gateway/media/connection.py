@@ -107,10 +107,8 @@ class Connection:
                 self._port.send_rtcp(self.number, packet)
 
     def _take_rtcp(self, packet: bytes) -> None:
-        """Round trips are of the connection; the first section stands for it."""
-        section = next(iter(self.sections.values()), None)
-        if section is not None:
-            self._reporter.receive(section.row, packet, time.time())
+        ours = {section.ssrc: section.row for section in self.sections.values()}
+        self._reporter.receive(ours, packet, time.time())
 
     def _end(self, section: Section) -> None:
         self._reporter.forget(section.row)

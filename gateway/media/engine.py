@@ -144,6 +144,11 @@ class Engine:
         """Whether its room hears the stream."""
         self.streams.is_source[row] = is_source
 
+    def end_source(self, row: int) -> None:
+        """What is received on the stream is over; another may begin there."""
+        self.jitter.end(row)
+        self._intake.forget(row)
+
     def tell_first_frame(self, row: int) -> None:
         """The next frame of a stream that is no leg's is told again."""
         self.streams.was_told[row] = False

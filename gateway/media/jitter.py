@@ -230,6 +230,12 @@ class JitterBuffers:
             if ahead > 0:
                 self._newest_sequence[row] = sequence
 
+    def end(self, row: int) -> None:
+        """The stream is over: silent at once, and whatever comes next begins anew."""
+        self._started[row] = self._rests[row] = False
+        self._silent[row] = True
+        self._tag[row] = -1
+
     def _restart(self, rows: Rows, ssrcs: Whole, arrivals: Seconds) -> None:
         """The packets at hand get slot 1. What is known about jitter stays."""
         self._started[rows] = True

@@ -129,7 +129,7 @@ class PhoneLeg:
             self._ports.send_rtcp(self.phone, packet, self._remote.rtcp)
 
     def _take_rtcp(self, packet: bytes) -> None:
-        self._reporter.receive(self.row, packet, time.time())
+        self._reporter.receive({self._ssrc: self.row}, packet, time.time())
 
     @property
     def _is_held(self) -> bool:

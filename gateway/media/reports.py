@@ -1,13 +1,20 @@
 """RTCP of the engine's streams: what we report, and what peers report; RFC 3550, section 6."""
 
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from gateway.media.engine import Engine
 from gateway.media.formats import CLOCK_RATE
 from gateway.media.rtcp import (
+    Bye,
+    FullIntraRequest,
+    Nack,
+    PictureLoss,
     ReceiverReport,
     ReportBlock,
+    RtcpPacket,
     SenderReport,
     SourceDescription,
     fraction_lost,
@@ -21,6 +28,15 @@ INTERVAL: Final = 5.0
 """Seconds between the reports of a stream."""
 
 _CNAME = "trestle"
+
+_NAMES: Final[Mapping[type[RtcpPacket], str]] = {
+    SenderReport: "sr",
+    ReceiverReport: "rr",
+    Bye: "bye",
+    Nack: "nack",
+    PictureLoss: "pli",
+    FullIntraRequest: "fir",
+}
 
 
 @dataclass(slots=True)
@@ -43,10 +59,15 @@ class Reporter:
         self._heard: dict[int, _Heard] = {}
         self.round_trips: dict[int, float] = {}
         """Seconds, by row, for streams whose peer reports."""
+        self.lost_there: dict[int, float] = {}
+        """The part of what we sent that did not reach the peer lately, 0 to 1, by row."""
+        self.received: Counter[str] = Counter()
+        """RTCP packets so far, by kind. Feedback (NACK, PLI, FIR) is counted and no more."""
 
     def forget(self, row: int) -> None:
         self._heard.pop(row, None)
         self.round_trips.pop(row, None)
+        self.lost_there.pop(row, None)
 
     def report(self, row: int, ssrc: int, wall_clock: float) -> bytes:
         """A compound packet about what `row` receives and sends with `ssrc`."""
@@ -64,21 +85,50 @@ class Reporter:
             )
         return bytes(head) + bytes(SourceDescription(ssrc, _CNAME))
 
-    def receive(self, row: int, packet: bytes, wall_clock: float) -> None:
-        """A compound packet of the peer's; what cannot be read is read over."""
+    def receive(self, ours: Mapping[int, int], packet: bytes, wall_clock: float) -> None:
+        """A compound packet of the peer's; what cannot be read is read over.
+
+        `ours`: the rows that the peer shares, by the SSRCs that we send with.
+        """
         try:
             parts = parse(packet)
         except ValueError:
+            self.received["unreadable"] += 1
             return
         for part in parts:
-            if isinstance(part, SenderReport):
+            self.received[_NAMES[type(part)]] += 1
+            match part:
+                case SenderReport():
+                    self._take_times(part, ours, wall_clock)
+                    self._take_blocks(part.blocks, ours, wall_clock)
+                case ReceiverReport():
+                    self._take_blocks(part.blocks, ours, wall_clock)
+                case Bye():
+                    self._end(part, ours)
+
+    def _take_times(self, said: SenderReport, ours: Mapping[int, int], wall_clock: float) -> None:
+        for row in ours.values():
+            if self._engine.jitter.source(row) == said.ssrc:
                 heard = self._heard.setdefault(row, _Heard())
-                heard.sender_report, heard.came = middle_of(part.ntp), wall_clock
-            if isinstance(part, (SenderReport, ReceiverReport)):
-                for block in part.blocks:
-                    seconds = round_trip(block, ntp_of(wall_clock))
-                    if seconds is not None:
-                        self.round_trips[row] = seconds
+                heard.sender_report, heard.came = middle_of(said.ntp), wall_clock
+
+    def _take_blocks(
+        self, blocks: tuple[ReportBlock, ...], ours: Mapping[int, int], wall_clock: float
+    ) -> None:
+        for block in blocks:
+            row = ours.get(block.ssrc)
+            if row is None:
+                continue
+            self.lost_there[row] = block.fraction_lost / 256
+            seconds = round_trip(block, ntp_of(wall_clock))
+            if seconds is not None:
+                self.round_trips[row] = seconds
+
+    def _end(self, bye: Bye, ours: Mapping[int, int]) -> None:
+        """The stream is over, not the call: that is for signalling to say."""
+        for row in ours.values():
+            if self._engine.jitter.source(row) in bye.ssrcs:
+                self._engine.end_source(row)
 
     def _block(self, row: int, wall_clock: float) -> ReportBlock:
         jitter, heard = self._engine.jitter, self._heard.setdefault(row, _Heard())

@@ -1,4 +1,4 @@
-"""PURE: RTCP packets as values; RFC 3550, section 6, and the feedback of RFC 4585 that we use.
+"""PURE: RTCP packets as values; RFC 3550, section 6, and some feedback (RFC 4585, 5104).
 
 `parse` reads a compound packet, or one alone (RFC 5506), and reads over types we do not know.
 Everything in a received packet was written by a stranger; a report block is only believed about
@@ -18,6 +18,7 @@ _HEADER = struct.Struct("!BBH")
 _SENDER_INFO = struct.Struct("!QIII")
 _BLOCK = struct.Struct("!IB3sIIII")
 _NACK = struct.Struct("!HH")
+_FIR = struct.Struct("!IB3x")
 
 
 class _Kind(IntEnum):
@@ -32,6 +33,7 @@ class _Kind(IntEnum):
 
 
 _NACK_FORMAT = _PLI_FORMAT = 1
+_FIR_FORMAT = 4
 _CNAME = 1
 _MAX_COUNT = 31
 
@@ -159,7 +161,20 @@ class PictureLoss:
         return _packet(_Kind.PSFB, _PLI_FORMAT, _word(self.sender) + _word(self.source))
 
 
-RtcpPacket = SenderReport | ReceiverReport | Bye | Nack | PictureLoss
+@dataclass(frozen=True, slots=True)
+class FullIntraRequest:
+    """FIR: a picture that needs no other; RFC 5104, section 4.3.1."""
+
+    sender: int
+    sources: tuple[tuple[int, int], ...]
+    """SSRC, and a number that tells a new request from one that is repeated."""
+
+    def __bytes__(self) -> bytes:
+        items = b"".join(_FIR.pack(ssrc, number) for ssrc, number in self.sources)
+        return _packet(_Kind.PSFB, _FIR_FORMAT, _word(self.sender) + _word(0) + items)
+
+
+RtcpPacket = SenderReport | ReceiverReport | Bye | Nack | PictureLoss | FullIntraRequest
 
 
 def parse(data: bytes) -> tuple[RtcpPacket, ...]:
@@ -248,6 +263,11 @@ def _read(kind: int, count: int, body: bytes) -> RtcpPacket | None:
         case _Kind.PSFB if count == _PLI_FORMAT:
             _need(body, 8)
             return PictureLoss(_ssrc(body, 0), _ssrc(body, 4))
+        case _Kind.PSFB if count == _FIR_FORMAT:
+            _need(body, 8)
+            ends = range(8 + _FIR.size, len(body) + 1, _FIR.size)
+            requests = (_FIR.unpack_from(body, end - _FIR.size) for end in ends)
+            return FullIntraRequest(_ssrc(body, 0), tuple(requests))
     return None
 
 

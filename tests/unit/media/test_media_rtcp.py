@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from gateway.media.rtcp import (
     Bye,
+    FullIntraRequest,
     Nack,
     PictureLoss,
     ReceiverReport,
@@ -39,6 +40,11 @@ packets = st.one_of(
     st.builds(Bye, st.lists(words, max_size=31).map(tuple)),
     st.builds(Nack, words, words, st.sets(st.integers(0, 65_535)).map(sorted).map(tuple)),
     st.builds(PictureLoss, words, words),
+    st.builds(
+        FullIntraRequest,
+        words,
+        st.lists(st.tuples(words, st.integers(0, 255)), max_size=9).map(tuple),
+    ),
 )
 
 
@@ -62,6 +68,12 @@ def test_another_implementation_reads_the_same(written: RtcpPacket) -> None:
             assert tuple(read.sources) == written.ssrcs
         case Nack(), theirs.RtcpRtpfbPacket():
             assert sorted(set(read.lost)) == list(written.lost)
+        case FullIntraRequest(), theirs.RtcpPsfbPacket():
+            assert (read.fmt, read.ssrc, len(read.fci)) == (
+                4,
+                written.sender,
+                8 * len(written.sources),
+            )
         case PictureLoss(), theirs.RtcpPsfbPacket():
             assert (read.ssrc, read.media_ssrc) == (written.sender, written.source)
         case _:
