@@ -38,6 +38,7 @@ log = logging.getLogger("trestle.media")
 
 _CHUNK = 65_536
 _SAY_INVENTORY = 0.5
+"""Seconds; also the sign of life that `worker_process` waits for."""
 
 
 class Gone(Exception):
@@ -74,7 +75,6 @@ class Worker:
     def __init__(self, control: Control, switchboard: Switchboard) -> None:
         self._control = control
         self._switchboard = switchboard
-        self._inventory = switchboard.inventory()
         self._next_inventory = 0.0
 
     def run(self) -> None:
@@ -121,12 +121,8 @@ class Worker:
 
     def _tell(self, now: float) -> None:
         events = tuple(self._switchboard.events())
-        changed = False
-        if now >= self._next_inventory:
+        if events or now >= self._next_inventory:
             self._next_inventory = now + _SAY_INVENTORY
-            inventory = self._switchboard.inventory()
-            changed, self._inventory = inventory != self._inventory, inventory
-        if events or changed:
             self._control.say(Happened(events, self._switchboard.inventory()))
 
 

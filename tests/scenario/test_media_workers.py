@@ -13,6 +13,7 @@ from gateway.errors import Reason, Refused
 from gateway.media.settings import Settings
 from gateway.media.worker_plane import WorkerPlane
 from gateway.ports import LegFailed, MediaEvent, Offer, ParticipantId, RoomName
+from support.held import runs
 from support.media_peers import Phone, XmppClient
 
 ROOM = RoomName("demo")
@@ -45,15 +46,7 @@ async def plane(events: "asyncio.Queue[MediaEvent]") -> AsyncIterator[WorkerPlan
     pids = plane.pids
     yield plane
     await plane.stop()
-    assert not [pid for pid in pids if _runs(pid)]
-
-
-def _runs(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
+    assert not [pid for pid in pids if runs(pid)]
 
 
 async def _call(plane: WorkerPlane, room: str, leg: str, phone: Phone) -> None:
@@ -97,28 +90,20 @@ async def test_a_worker_that_is_killed_ends_its_calls_alone_and_comes_back(
             failed = [await events.get(), await events.get()]
         assert {one.leg for one in failed if isinstance(one, LegFailed)} == {"sip-ana", "sip-bob"}
         assert all(isinstance(one, LegFailed) and "signal 9" in one.text for one in failed)
-        assert "died (signal 9), 2 legs end" in caplog.text
+        assert "died (signal 9), 2 legs end: sip-ana, sip-bob" in caplog.text
         for leg in ("sip-ana", "sip-bob"):
             plane.close(ParticipantId(leg))
+        # The other worker has the room now, without any waiting.
+        assert len(plane.pids) == 1
+        await _call(plane, "one", "sip-ana-again", ana)
+        await _call(plane, "one", "sip-bob-again", bob)
+        await ana.hears(593)
         await cid.ear.next(30)
         await cid.hears(839)
         async with asyncio.timeout(10):
             while len(plane.pids) < 2:
                 await cid.ear.next(5)
-        await _until_answered(plane, ana, cid)
-        await _call(plane, "one", "sip-bob-again", bob)
-        await ana.hears(593)
         assert events.empty()
-
-
-async def _until_answered(plane: WorkerPlane, ana: Phone, clock: Phone) -> None:
-    """A worker that is being started refuses calls."""
-    async with asyncio.timeout(10):
-        while True:
-            try:
-                return await _call(plane, "one", "sip-ana-again", ana)
-            except Refused:
-                await clock.ear.next(5)
 
 
 async def test_no_worker_outlives_a_gateway_that_is_killed() -> None:

@@ -110,6 +110,7 @@ class Phone(Listener, asyncio.DatagramProtocol):
         self._sequence, self._timestamp, self._ssrc = 65_530, 4_294_967_000, hz
         self._keys: deque[tuple[bytes, int]] = deque()
         self.target: tuple[str, int] | None = None
+        self._former: set[tuple[str, int]] = set()
 
     async def __aenter__(self) -> Self:
         loop = asyncio.get_running_loop()
@@ -137,6 +138,13 @@ class Phone(Listener, asyncio.DatagramProtocol):
         """The gateway's description: talk to it there."""
         section = next(s for s in SessionDescription.parse(sdp).inherited() if s.port)
         self.target = (section.connection or "", section.port)
+        self._former.discard(self.target)
+
+    def hang_up(self) -> None:
+        """Silence; what still comes of this call is not heard."""
+        if self.target is not None:
+            self._former.add(self.target)
+        self.target = None
 
     def press(self, *digits: str) -> None:
         """RFC 4733: four packets of 20 ms and the end three times, each with its own timestamp."""
@@ -147,6 +155,8 @@ class Phone(Listener, asyncio.DatagramProtocol):
                 self._keys.append((struct.pack("!BBH", event, end | 10, duration), number * 800))
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+        if addr in self._former:
+            return
         assert addr == self.target
         assert data[1] & 0x7F == self.payload_type
         self.ear.add(self._law.decode(data[12:]))
@@ -208,6 +218,8 @@ class XmppClient(Listener):
         await self.close()
 
     async def close(self) -> None:
+        if self._pc.connectionState == "closed":
+            return
         await self._pc.close()
         if self._listening is not None:
             self._listening.cancel()

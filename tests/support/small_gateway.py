@@ -95,13 +95,13 @@ class Caller:
     async def hang_up(self) -> None:
         self.sip.request("BYE", self._uri, to=self._to, number=2)
         assert (await self.sip.response()).status == 200
-        self.media.target = None
+        self.media.hang_up()
 
     async def is_hung_up(self) -> str:
         """The gateway's BYE, answered."""
         bye = await self.sip.request_received("BYE")
         self.sip.respond(bye, "200 OK")
-        self.media.target = None
+        self.media.hang_up()
         return bye
 
 
