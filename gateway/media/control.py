@@ -75,6 +75,24 @@ class AnswerSeat:
 
 
 @dataclass(frozen=True, slots=True)
+class SendDigits:
+    """`MediaPlane.send_digits`."""
+
+    number: int
+    leg: ParticipantId
+    digits: str
+
+
+@dataclass(frozen=True, slots=True)
+class SetGain:
+    """`MediaPlane.set_gain`; `leg` is the listener."""
+
+    leg: ParticipantId
+    source: ParticipantId
+    gain: float
+
+
+@dataclass(frozen=True, slots=True)
 class MuteLeg:
     """`MediaPlane.mute`."""
 
@@ -130,8 +148,8 @@ class DropPeer:
     peer: ParticipantId
 
 
-Asked = AnswerLeg | OfferLeg | AcceptLeg | AnswerSeat
-Told = ConfirmLeg | MuteLeg | CloseLeg | SetTracks | AttachEdge | DetachEdge | DropPeer
+Asked = AnswerLeg | OfferLeg | AcceptLeg | AnswerSeat | SendDigits
+Told = ConfirmLeg | MuteLeg | SetGain | CloseLeg | SetTracks | AttachEdge | DetachEdge | DropPeer
 Request = Asked | Told
 
 
@@ -166,7 +184,7 @@ _KNOWN: Final[Mapping[str, type]] = {
     one.__name__: one
     for one in (
         *(AnswerLeg, OfferLeg, AcceptLeg, AnswerSeat, ConfirmLeg, MuteLeg, CloseLeg, SetTracks),
-        *(AttachEdge, DetachEdge, DropPeer, Reply, Happened, Ready, Settings),
+        *(SendDigits, SetGain, AttachEdge, DetachEdge, DropPeer, Reply, Happened, Ready, Settings),
         *(Answer, Offer, Edge, Track, DigitPressed, LegFailed, SeatReceiving),
         *(Reason, MediaKind),
     )

@@ -14,6 +14,8 @@ from gateway.media.control import (
     DropPeer,
     MuteLeg,
     OfferLeg,
+    SendDigits,
+    SetGain,
     SetTracks,
     Told,
 )
@@ -35,6 +37,9 @@ def ask(switchboard: Switchboard, request: Asked) -> Answer | Offer | None:
             return switchboard.seat_answer(
                 request.room, request.peer, request.connection, request.offer, request.tracks
             )
+        case SendDigits():
+            switchboard.send_digits(request.leg, request.digits)
+            return None
     assert_never(request)
 
 
@@ -44,6 +49,8 @@ def tell(switchboard: Switchboard, request: Told) -> None:
             switchboard.confirm(request.leg)
         case MuteLeg():
             switchboard.mute(request.leg, request.muted)
+        case SetGain():
+            switchboard.set_gain(request.leg, request.source, request.gain)
         case CloseLeg():
             switchboard.close_leg(request.leg)
         case SetTracks():

@@ -45,6 +45,8 @@ def mix(
     mix_of[own[speaks]] = count + np.arange(len(speaks))
     mixes = np.concatenate((sums, minus))
     listeners, changed = _with_gains(group, heard, frames, mixes, mix_of)
+    # Who has blocked all that speak now hears a room, not a dead line.
+    changed[~changed.any(axis=1)] = noise
     mix_of[listeners] = len(mixes) + np.arange(len(listeners))
     positions = np.concatenate((own[speaks], listeners))
     room_of = np.concatenate((np.arange(count), group.room_of_listener[positions]))

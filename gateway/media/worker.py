@@ -21,12 +21,14 @@ from gateway.media.control import (
     AcceptLeg,
     AnswerLeg,
     AnswerSeat,
+    Asked,
     Happened,
     Message,
     OfferLeg,
     Reader,
     Ready,
     Reply,
+    SendDigits,
     frame,
 )
 from gateway.media.metronome import Metronome
@@ -96,7 +98,7 @@ class Worker:
     def _take(self, message: Message) -> None:
         """A fault of ours ends no other call than the one in which it happens."""
         match message:
-            case AnswerLeg() | OfferLeg() | AcceptLeg() | AnswerSeat():
+            case AnswerLeg() | OfferLeg() | AcceptLeg() | AnswerSeat() | SendDigits():
                 self._answer(message)
             case Settings() | Reply() | Happened() | Ready():
                 raise AssertionError(f"a worker was sent {message}")
@@ -107,7 +109,7 @@ class Worker:
                     log.exception("failed on %s", type(message).__name__)
         self._tell(time.monotonic())
 
-    def _answer(self, request: AnswerLeg | OfferLeg | AcceptLeg | AnswerSeat) -> None:
+    def _answer(self, request: Asked) -> None:
         result: Answer | Offer | None = None
         try:
             result = dispatch.ask(self._switchboard, request)

@@ -22,6 +22,7 @@ from gateway.media.control import (
     DropPeer,
     Happened,
     MuteLeg,
+    SetGain,
     Told,
 )
 from gateway.media.plane import Plane
@@ -119,7 +120,7 @@ class WorkerPlane(Plane):
         is_new = leg not in self._room_of_leg
         room = self._room_of_leg.get(leg, room)
         if room is None:
-            raise Refused(Reason.BAD_REQUEST, "an answer to an offer that was not made")
+            raise Refused(Reason.NOT_FOUND, f"{leg} has no media here")
         worker = self._worker(room)
         self._room_of_leg[leg] = room
         worker.legs.add(leg)
@@ -142,7 +143,7 @@ class WorkerPlane(Plane):
 
     def _tell(self, request: Told) -> None:
         match request:
-            case ConfirmLeg() | MuteLeg() | CloseLeg():
+            case ConfirmLeg() | MuteLeg() | SetGain() | CloseLeg():
                 room = self._room_of_leg.get(request.leg)
                 if room is None:
                     return
