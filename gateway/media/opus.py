@@ -27,6 +27,7 @@ _EXPECTED_LOSS = 10
 
 _VOIP = 2048
 _SET_BITRATE, _SET_COMPLEXITY, _SET_FEC, _SET_LOSS = 4002, 4010, 4012, 4014
+_GET_LOOKAHEAD = 4027
 
 _FRAME_SIZES = (
     *((480, 960, 1920, 2880) * 3),
@@ -68,18 +69,29 @@ IS_20_MS: Final[NDArray[np.bool_]] = np.array([_is_one_frame(toc) for toc in ran
 class Encoder:
     """One sent stream."""
 
-    def __init__(self) -> None:
+    def __init__(
+        self, *, complexity: int = COMPLEXITY, expected_loss: int = _EXPECTED_LOSS
+    ) -> None:
+        """`complexity` 0 to 10; `expected_loss` in percent, for which FEC is sent along."""
         self._memory = np.zeros(_ENCODER_SIZE, np.uint8)
         self._state = self._memory.ctypes.data
         _check(_OPUS.opus_encoder_init(self._state, RATE, 1, _VOIP))
         for request, value in (
             (_SET_BITRATE, BITRATE),
-            (_SET_COMPLEXITY, COMPLEXITY),
-            (_SET_FEC, 1),
-            (_SET_LOSS, _EXPECTED_LOSS),
+            (_SET_COMPLEXITY, complexity),
+            (_SET_FEC, int(expected_loss > 0)),
+            (_SET_LOSS, expected_loss),
         ):
             state = ctypes.c_void_p(self._state)
             _check(_OPUS.opus_encoder_ctl(state, request, ctypes.c_int(value)))
+
+    @property
+    def lookahead(self) -> int:
+        """Samples by which the sound is late in what a decoder gives."""
+        samples = ctypes.c_int()
+        state = ctypes.c_void_p(self._state)
+        _check(_OPUS.opus_encoder_ctl(state, _GET_LOOKAHEAD, ctypes.byref(samples)))
+        return samples.value
 
     def encode(self, pcm: NDArray[np.int16], out: NDArray[np.uint8]) -> int:
         """One frame, int16[320] without gaps, into `out`; gives the length of the payload."""
