@@ -40,6 +40,10 @@ bench-delay: $(VENV)/development    ## from a sound coming in to its going out, 
 	@mkdir -p build/bench
 	PYTHONPATH=tests nice -n 15 $(BIN)/python -m load.delay 2>build/bench/delay.log
 
+sounds: $(VENV)/development     ## make the prompts anew from gateway/media/sounds/*.yaml
+	@scripts/install-packages sounds
+	$(BIN)/python scripts/make-sounds
+
 $(BIN)/python:
 	@scripts/install-packages python
 	python3 -m venv $(VENV)
@@ -57,4 +61,4 @@ node_modules/.package-lock.json: package.json package-lock.json
 	$(NPM) ci
 	touch $@
 
-.PHONY: help setup run test check format screenshot bench-media bench-delay
+.PHONY: help setup run test check format screenshot sounds bench-media bench-delay

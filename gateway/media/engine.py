@@ -9,7 +9,7 @@ only what has to be: Opus and G.722 for those who are heard, and for each room o
 """
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,18 +17,17 @@ from numpy.typing import NDArray
 
 from gateway.media.formats import CLOCK_RATE, Format
 from gateway.media.forwarding import Forwarding
-from gateway.media.groups import Group, Room
+from gateway.media.groups import Group, Room, Tap
 from gateway.media.hearing import Hearing, level_of
 from gateway.media.intake import Digit, Intake
 from gateway.media.jitter import BLEND, PLAY, REST, SILENT, JitterBuffers, Pulled
 from gateway.media.mixing import mix
+from gateway.media.playing import Playing, PlayingEnded, Sound
 from gateway.media.rtp_rows import UNKNOWN_LEVEL, RtpRows
 from gateway.media.runs import where
-from gateway.media.single import SinglePackets
 from gateway.media.speakers import SILENCE, Speakers
 from gateway.media.speaking import Speaking
 from gateway.media.streams import NOBODY, Receiving, Sending, Streams
-from gateway.media.telephone_event_sender import EventSender
 
 log = logging.getLogger("trestle.media")
 
@@ -55,7 +54,7 @@ class RoomFailed:
     number: int
 
 
-EngineEvent = Digit | FirstFrame | RoomFailed
+EngineEvent = Digit | FirstFrame | PlayingEnded | RoomFailed
 
 
 class Engine:
@@ -74,10 +73,8 @@ class Engine:
         self._free_rooms = list(range(capacity - 1, -1, -1))
         self._groups: list[list[Group] | None] = [None] * PHASES
         self._intake = Intake(self.streams, self.jitter, self._hearing, self._change_of)
-        self._single = SinglePackets(self.streams)
-        self._forwarding = Forwarding(self.streams, self.jitter, self._hearing, self._single)
-        self._dialling: dict[int, EventSender] = {}
-        """Rows that digits are being sent on."""
+        self._forwarding = Forwarding(self.streams, self.jitter, self._hearing)
+        self._playing = Playing()
         self._events: list[EngineEvent] = []
 
     # --- rooms and streams -------------------------------------------------------------------
@@ -94,6 +91,7 @@ class Engine:
         """Its streams are closed already."""
         del self._rooms[number]
         self._speaking.forget_room(number)
+        self._playing.forget_room(number)
         self._free_rooms.append(number)
 
     def phase_of(self, room: int) -> int:
@@ -114,9 +112,9 @@ class Engine:
         gains = self._rooms[room].gains
         self._rooms[room].gains = {pair: gains[pair] for pair in gains if row not in pair}
         self._forwarding.close(row)
+        self._playing.forget_row(room, row)
         self._forget(row)
         self._intake.forget_keys(row)
-        self._dialling.pop(row, None)
         self._speaking.forget_row(row)
         self.streams.give_back(row)
         self._change(room)
@@ -124,7 +122,6 @@ class Engine:
     def set_format(self, row: int, format_: Format) -> None:
         """From a later offer: the stream begins anew, its numbers go on."""
         self.streams.set_format(row, format_)
-        self._dialling.pop(row, None)
         self._speaking.forget_row(row)
         self._reset(row, format_)
         self._change_of(row)
@@ -160,10 +157,12 @@ class Engine:
         """The next frame of a stream that is no leg's is told again."""
         self.streams.was_told[row] = False
 
-    def set_gains(self, room: int, gains: Mapping[tuple[int, int], float]) -> None:
-        """By (listener, source): what one leg hears of another stream. 0.0 is a block; pairs that
-        are not named hear each other as everybody does."""
-        self._rooms[room].gains = dict(gains)
+    def set_gain(self, listener: int, source: int, gain: float) -> None:
+        """What one leg hears of another stream: 0.0 is a block, 1.0 is as everybody."""
+        room = self._rooms[int(self.streams.room[listener])]
+        room.gains.pop((listener, source), None)
+        if gain != 1.0:
+            room.gains[listener, source] = gain
 
     def forward(self, source: int, target: int) -> None:
         """`source` goes out alone on `target`, an Opus stream, while it speaks."""
@@ -173,15 +172,16 @@ class Engine:
     def stop_forwarding(self, source: int, target: int) -> None:
         self._forwarding.stop(source, target)
 
-    def send_digits(self, row: int, digits: str) -> None:
-        """After those that are still being sent. Raises `ValueError` for what is on no keypad, and
-        `LookupError` where the peer takes no telephone events, or nothing at all now."""
-        sending = self.streams.sending.get(row)
-        if sending is None or sending.events_type == NOBODY:
-            raise LookupError("no telephone events are agreed on")
-        sender = self._dialling.get(row) or EventSender(sending.events_rate // 50)
-        sender.add(digits)
-        self._dialling[row] = sender
+    def play(self, room: int, row: int | None, sounds: Sequence[Sound]) -> None:
+        """To one leg, or to all of the room, after what is being played there."""
+        self._playing.play(room, row, sounds)
+
+    def stop_playing(self, room: int, row: int | None) -> None:
+        self._playing.stop(room, row)
+
+    def record(self, room: int, tap: Tap | None) -> None:
+        """From now on `tap` takes the room's mix; None: nobody does."""
+        self._rooms[room].tap = tap
 
     @property
     def dropped(self) -> int:
@@ -189,7 +189,9 @@ class Engine:
         return self._intake.dropped
 
     def events(self) -> list[EngineEvent]:
-        drained, self._events = [*self._events, *self._intake.digits()], []
+        drained, self._events = self._events, []
+        drained += self._intake.digits()
+        drained += self._playing.ended()
         return drained
 
     # --- packets -----------------------------------------------------------------------------
@@ -221,24 +223,6 @@ class Engine:
                 self._mix(group, now)
             except Exception:
                 self._part(phase, group)
-        if self._dialling:
-            self._dial(phase, round(now / TICK))
-
-    def _dial(self, phase: int, tick: int) -> None:
-        for row, sender in tuple(self._dialling.items()):
-            sending = self.streams.sending.get(row)
-            if sender.is_idle or sending is None or sending.events_type == NOBODY:
-                del self._dialling[row]
-            elif self.phase_of(int(self.streams.room[row])) == phase:
-                packet = sender.next(self.streams.timestamp(row, tick))
-                if packet is not None:
-                    self._single.send(
-                        row,
-                        sending.events_type,
-                        packet.timestamp,
-                        packet.payload,
-                        marker=packet.marker,
-                    )
 
     def _part(self, phase: int, group: Group) -> None:
         """A fault of ours ends one room at most: the rooms of a group are mixed each for itself
@@ -329,8 +313,14 @@ class Engine:
             self._events.append(FirstFrame(row))
 
     def _send_mixes(self, group: Group, heard: Rows, frames: Pcm, tick: int) -> None:
+        overlay = self._playing.next(group)
+        taps = [(place, room.tap) for place, room in enumerate(group.rooms) if room.tap]
+        if not len(group.listeners) and not taps:
+            return
+        mixes = mix(group, heard, frames, overlay, tick, self._speaking.lane_of)
+        for place, tap in taps:
+            tap(tick, mixes.pcm[place])
         if len(group.listeners):
-            mixes = mix(group, heard, frames, tick, self._speaking.lane_of)
             payloads = self._speaking.encode(
                 mixes.pcm, mixes.lanes, mixes.rooms, mixes.of_listener, group.formats, tick
             )

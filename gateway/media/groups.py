@@ -1,7 +1,7 @@
 """What is mixed together: the rooms of one phase and one rate, as arrays that last until somebody
 comes, goes or changes."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from socket import socket
 
@@ -15,6 +15,9 @@ from gateway.media.srtp import MAX_TRAILER, PacketRows
 from gateway.media.streams import Streams
 
 Rows = NDArray[np.intp]
+
+Tap = Callable[[int, NDArray[np.int16]], None]
+"""Takes a tick's number and what the whole room sounds like in it."""
 
 HEADER = 12
 _WIDTH = HEADER + MAX_PAYLOAD + MAX_TRAILER
@@ -30,6 +33,8 @@ class Room:
     has_failed: bool = False
     gains: dict[tuple[int, int], float] = field(default_factory=dict)
     """(listener, source): what the one makes of the other's voice; 0.0 is a block."""
+    tap: Tap | None = None
+    """Takes each tick's mix, for a recording."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """PURE: what each listener of a group hears: its room's sum, without itself if it speaks (N-1), and
-with its own gains where it has any. As few mixes as possible: who hears the same shares one."""
+with its own gains and prompts where it has any. As few mixes as possible: who hears the same
+shares one."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 
 from gateway.media.groups import Group
 from gateway.media.mixer import comfort_noise, limit, room_sums
+from gateway.media.playing import Overlay
 from gateway.media.runs import where
 
 Pcm = NDArray[np.int16]
@@ -28,9 +30,15 @@ class Mixes:
 
 
 def mix(
-    group: Group, heard: Rows, frames: Pcm, tick: int, lane_of: Callable[[Rows], Rows]
+    group: Group,
+    heard: Rows,
+    frames: Pcm,
+    overlay: Overlay,
+    tick: int,
+    lane_of: Callable[[Rows], Rows],
 ) -> Mixes:
-    """`frames` of the sources at positions `heard`; `lane_of` rows that hear a mix of their own."""
+    """`frames` of the sources at positions `heard`, and what is played on top of them; `lane_of`
+    rows that hear a mix of their own."""
     rooms = group.room_of_source[heard]
     count = len(group.rooms)
     sums = room_sums(frames, rooms, count)
@@ -41,25 +49,33 @@ def mix(
     noise = comfort_noise(tick, frames.shape[1])
     sums[speakers == 0] = noise
     minus[speakers[rooms[speaks]] == 1] = noise
+    for place, played in overlay.rooms.items():
+        sums[place] += played
+        minus[rooms[speaks] == place] += played
     mix_of = group.room_of_listener.copy()
     mix_of[own[speaks]] = count + np.arange(len(speaks))
     mixes = np.concatenate((sums, minus))
-    listeners, changed = _with_gains(group, heard, frames, mixes, mix_of)
-    # Who has blocked all that speak now hears a room, not a dead line.
-    changed[~changed.any(axis=1)] = noise
+    changed = _gains(group, heard, frames, mixes, mix_of)
+    for position, played in overlay.listeners.items():
+        changed.setdefault(position, mixes[mix_of[position]].copy())
+        changed[position] += played
+    listeners = np.array(list(changed), np.intp)
     mix_of[listeners] = len(mixes) + np.arange(len(listeners))
     positions = np.concatenate((own[speaks], listeners))
     room_of = np.concatenate((np.arange(count), group.room_of_listener[positions]))
     numbers = group.numbers[room_of]
     lanes = numbers.copy()
     lanes[count:] = lane_of(group.listeners[positions])
-    return Mixes(limit(np.concatenate((mixes, changed))), lanes, numbers, mix_of)
+    return Mixes(
+        limit(np.concatenate((mixes, *(one[np.newaxis] for one in changed.values())))),
+        lanes,
+        numbers,
+        mix_of,
+    )
 
 
-def _with_gains(
-    group: Group, heard: Rows, frames: Pcm, mixes: Sum, mix_of: Rows
-) -> tuple[Rows, Sum]:
-    """The listeners who hear somebody that speaks now louder, softer or not at all."""
+def _gains(group: Group, heard: Rows, frames: Pcm, mixes: Sum, mix_of: Rows) -> dict[int, Sum]:
+    """The mixes of listeners who hear somebody that speaks now louder, softer or not at all."""
     changed: dict[int, Sum] = {}
     if any(room.gains for room in group.rooms):
         position = {row: index for index, row in enumerate(group.listeners.tolist())}
@@ -71,5 +87,4 @@ def _with_gains(
                 index = position[listener]
                 own = changed.setdefault(index, mixes[mix_of[index]].copy())
                 own += np.rint(frames[speaking[source]] * (gain - 1.0)).astype(np.int32)
-    rows = np.array(list(changed.values()), np.int32).reshape(-1, frames.shape[1])
-    return np.array(list(changed), np.intp), rows
+    return changed
