@@ -282,7 +282,37 @@ class SeatReceiving:
     edge: Edge
 
 
-MediaEvent = DigitPressed | LegFailed | SeatReceiving
+@dataclass(frozen=True, slots=True)
+class PlayEnded:
+    """All that was to be played to `leg`, or to the whole room, has been, or was stopped."""
+
+    room: RoomName
+    leg: ParticipantId | None
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingStarted:
+    """The room's mix goes into the file at `path`."""
+
+    room: RoomName
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingStopped:
+    """The file at `path`, if there is one, will not grow any more.
+
+    `why` is a sentence for people where nobody asked for it: the disk is full, a worker died.
+    """
+
+    room: RoomName
+    path: str
+    why: str = ""
+
+
+MediaEvent = (
+    DigitPressed | LegFailed | PlayEnded | RecordingStarted | RecordingStopped | SeatReceiving
+)
 
 
 class MediaPlane(Protocol):
@@ -316,19 +346,6 @@ class MediaPlane(Protocol):
 
     def mute(self, leg: ParticipantId, muted: bool) -> None:
         """Nobody hears the leg while it is muted."""
-        ...
-
-    def set_gain(self, listener: ParticipantId, source: ParticipantId, gain: float) -> None:
-        """What one leg hears of another participant, a leg or a browser: 0.0 is a block, 1.0 is as
-        everybody hears it, 2.0 is twice as loud. Unknown listeners are ignored."""
-        ...
-
-    async def send_digits(self, leg: ParticipantId, digits: str) -> None:
-        """Presses keys (0-9 * # A-D) at the leg's end, after those that are still being sent.
-
-        Returns when they have begun. Raises `Refused`: not-found, bad-request for what is on no
-        keypad, media where the peer takes no telephone events or nothing at all now.
-        """
         ...
 
     def close(self, leg: ParticipantId) -> None:
@@ -369,6 +386,29 @@ class MediaPlane(Protocol):
 
     def drop_peer(self, room: RoomName, peer: ParticipantId) -> None:
         """The browser is gone, or the seat is no longer needed: close the connection with it."""
+        ...
+
+    def play(self, room: RoomName, leg: ParticipantId | None, prompts: tuple[str, ...]) -> None:
+        """Plays prompts one after the other, after those that are being played there.
+
+        To one leg, or to all legs of the room. The names are those of `gateway.media.prompts`;
+        one that does not exist is left out. `PlayEnded` tells the end.
+        """
+        ...
+
+    def stop_playing(self, room: RoomName, leg: ParticipantId | None) -> None:
+        """Ends what `play` began with the same room and leg, and what waits behind it."""
+        ...
+
+    def record(self, room: RoomName) -> None:
+        """The room's whole mix goes into a new file: `RecordingStarted`, or `RecordingStopped`.
+
+        Goes on until `stop_recording`, also while nobody is there.
+        """
+        ...
+
+    def stop_recording(self, room: RoomName) -> None:
+        """`RecordingStopped` tells when the file is whole."""
         ...
 
     def inventory(self) -> Mapping[str, int]:

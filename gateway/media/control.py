@@ -24,6 +24,9 @@ from gateway.ports import (
     MediaKind,
     Offer,
     ParticipantId,
+    PlayEnded,
+    RecordingStarted,
+    RecordingStopped,
     RoomName,
     SeatReceiving,
     Track,
@@ -72,24 +75,6 @@ class AnswerSeat:
     connection: str
     offer: Offer
     tracks: Mapping[str, Track]
-
-
-@dataclass(frozen=True, slots=True)
-class SendDigits:
-    """`MediaPlane.send_digits`."""
-
-    number: int
-    leg: ParticipantId
-    digits: str
-
-
-@dataclass(frozen=True, slots=True)
-class SetGain:
-    """`MediaPlane.set_gain`; `leg` is the listener."""
-
-    leg: ParticipantId
-    source: ParticipantId
-    gain: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,8 +133,42 @@ class DropPeer:
     peer: ParticipantId
 
 
-Asked = AnswerLeg | OfferLeg | AcceptLeg | AnswerSeat | SendDigits
-Told = ConfirmLeg | MuteLeg | SetGain | CloseLeg | SetTracks | AttachEdge | DetachEdge | DropPeer
+@dataclass(frozen=True, slots=True)
+class Play:
+    """`MediaPlane.play`."""
+
+    room: RoomName
+    leg: ParticipantId | None
+    prompts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StopPlaying:
+    """`MediaPlane.stop_playing`."""
+
+    room: RoomName
+    leg: ParticipantId | None
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """`MediaPlane.record`."""
+
+    room: RoomName
+
+
+@dataclass(frozen=True, slots=True)
+class StopRecording:
+    """`MediaPlane.stop_recording`."""
+
+    room: RoomName
+
+
+Asked = AnswerLeg | OfferLeg | AcceptLeg | AnswerSeat
+OfLeg = ConfirmLeg | MuteLeg | CloseLeg
+OfSeat = SetTracks | AttachEdge | DetachEdge | DropPeer
+OfRoom = Play | StopPlaying | Record | StopRecording
+Told = OfLeg | OfSeat | OfRoom
 Request = Asked | Told
 
 
@@ -184,8 +203,10 @@ _KNOWN: Final[Mapping[str, type]] = {
     one.__name__: one
     for one in (
         *(AnswerLeg, OfferLeg, AcceptLeg, AnswerSeat, ConfirmLeg, MuteLeg, CloseLeg, SetTracks),
-        *(SendDigits, SetGain, AttachEdge, DetachEdge, DropPeer, Reply, Happened, Ready, Settings),
+        *(AttachEdge, DetachEdge, DropPeer, Play, StopPlaying, Record, StopRecording),
+        *(Reply, Happened, Ready, Settings),
         *(Answer, Offer, Edge, Track, DigitPressed, LegFailed, SeatReceiving),
+        *(PlayEnded, RecordingStarted, RecordingStopped),
         *(Reason, MediaKind),
     )
 }

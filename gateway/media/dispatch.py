@@ -14,9 +14,14 @@ from gateway.media.control import (
     DropPeer,
     MuteLeg,
     OfferLeg,
-    SendDigits,
-    SetGain,
+    OfLeg,
+    OfRoom,
+    OfSeat,
+    Play,
+    Record,
     SetTracks,
+    StopPlaying,
+    StopRecording,
     Told,
 )
 from gateway.media.switchboard import Switchboard
@@ -37,22 +42,32 @@ def ask(switchboard: Switchboard, request: Asked) -> Answer | Offer | None:
             return switchboard.seat_answer(
                 request.room, request.peer, request.connection, request.offer, request.tracks
             )
-        case SendDigits():
-            switchboard.send_digits(request.leg, request.digits)
-            return None
     assert_never(request)
 
 
 def tell(switchboard: Switchboard, request: Told) -> None:
+    if isinstance(request, OfLeg):
+        _tell_leg(switchboard, request)
+    elif isinstance(request, OfSeat):
+        _tell_seat(switchboard, request)
+    else:
+        _tell_room(switchboard, request)
+
+
+def _tell_leg(switchboard: Switchboard, request: OfLeg) -> None:
     match request:
         case ConfirmLeg():
             switchboard.confirm(request.leg)
         case MuteLeg():
             switchboard.mute(request.leg, request.muted)
-        case SetGain():
-            switchboard.set_gain(request.leg, request.source, request.gain)
         case CloseLeg():
             switchboard.close_leg(request.leg)
+        case _:
+            assert_never(request)
+
+
+def _tell_seat(switchboard: Switchboard, request: OfSeat) -> None:
+    match request:
         case SetTracks():
             switchboard.seat_tracks(request.room, request.peer, request.connection, request.tracks)
         case AttachEdge():
@@ -61,5 +76,19 @@ def tell(switchboard: Switchboard, request: Told) -> None:
             switchboard.detach(request.room, request.edge)
         case DropPeer():
             switchboard.drop_peer(request.room, request.peer)
+        case _:
+            assert_never(request)
+
+
+def _tell_room(switchboard: Switchboard, request: OfRoom) -> None:
+    match request:
+        case Play():
+            switchboard.play(request.room, request.leg, request.prompts)
+        case StopPlaying():
+            switchboard.stop_playing(request.room, request.leg)
+        case Record():
+            switchboard.record(request.room)
+        case StopRecording():
+            switchboard.stop_recording(request.room)
         case _:
             assert_never(request)

@@ -21,9 +21,11 @@ from gateway.media.control import (
     DropPeer,
     MuteLeg,
     OfferLeg,
-    SendDigits,
-    SetGain,
+    Play,
+    Record,
     SetTracks,
+    StopPlaying,
+    StopRecording,
     Told,
 )
 from gateway.media.metronome import Metronome
@@ -85,12 +87,6 @@ class Plane(ABC):
     def mute(self, leg: ParticipantId, muted: bool) -> None:
         self._tell(MuteLeg(leg, muted))
 
-    def set_gain(self, listener: ParticipantId, source: ParticipantId, gain: float) -> None:
-        self._tell(SetGain(listener, source, gain))
-
-    async def send_digits(self, leg: ParticipantId, digits: str) -> None:
-        await self._ask(None, SendDigits(next(self._numbers), leg, digits))
-
     def close(self, leg: ParticipantId) -> None:
         self._awaited.pop(leg, None)
         self._tell(CloseLeg(leg))
@@ -127,6 +123,18 @@ class Plane(ABC):
 
     def drop_peer(self, room: RoomName, peer: ParticipantId) -> None:
         self._tell(DropPeer(room, peer))
+
+    def play(self, room: RoomName, leg: ParticipantId | None, prompts: tuple[str, ...]) -> None:
+        self._tell(Play(room, leg, prompts))
+
+    def stop_playing(self, room: RoomName, leg: ParticipantId | None) -> None:
+        self._tell(StopPlaying(room, leg))
+
+    def record(self, room: RoomName) -> None:
+        self._tell(Record(room))
+
+    def stop_recording(self, room: RoomName) -> None:
+        self._tell(StopRecording(room))
 
     async def _ask_for(
         self, leg: ParticipantId, room: RoomName | None, request: Asked

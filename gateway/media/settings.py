@@ -21,5 +21,9 @@ class Settings:
     """Streams: one for each leg, and one for each section of a seat."""
     speakers: int = 8
     """That many of a room are heard at once."""
-    log_level: str = "info"
-    """Of a worker's log, in the words of `Config.log_level`."""
+    language: str = "en"
+    """Of the prompts."""
+    sounds: str | None = None
+    """A folder of the admin's own prompts, by language; None: ours alone."""
+    recordings: str = "recordings"
+    """The folder that recordings go to."""

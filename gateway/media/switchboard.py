@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 
 from gateway.errors import Reason, Refused
 from gateway.media.connection import Connection
@@ -21,6 +22,9 @@ from gateway.media.intake import Digit
 from gateway.media.negotiation import Choice, Transport, choose
 from gateway.media.phone_leg import PhoneLeg
 from gateway.media.phone_ports import PhonePorts
+from gateway.media.playing import PlayingEnded
+from gateway.media.prompts import load
+from gateway.media.recorders import Recorders
 from gateway.media.reports import INTERVAL, Reporter
 from gateway.media.rtp_ports import RtpPorts, address_towards
 from gateway.media.seats import Seat, Seats
@@ -34,6 +38,7 @@ from gateway.ports import (
     MediaEvent,
     Offer,
     ParticipantId,
+    PlayEnded,
     RoomName,
     SeatReceiving,
     Track,
@@ -73,6 +78,9 @@ class Switchboard:
         self._identity = DtlsIdentity(datetime.datetime.now(datetime.UTC))
         ours = (settings.address, address_towards(None))
         hosts = settings.ice_addresses or tuple(dict.fromkeys(one for one in ours if one))
+        own = Path(settings.sounds) if settings.sounds is not None else None
+        self._sounds = load(settings.language, own)
+        self._recorders = Recorders(self.engine, Path(settings.recordings))
         self._reporter = Reporter(self.engine)
         self._ice = IcePort(self.engine, self._identity, hosts, settings.ice_port, now)
         self._phones = PhonePorts(self.engine)
@@ -87,6 +95,7 @@ class Switchboard:
         """Reports are sent a few at a time."""
 
     def close(self) -> None:
+        self._recorders.close(time.monotonic())
         for leg in tuple(self._room_of):
             self.close_leg(leg)
         for room in tuple(self._rooms.values()):
@@ -104,7 +113,7 @@ class Switchboard:
     def events(self) -> list[MediaEvent]:
         """What has happened since the last time."""
         drained, self._events = self._events, []
-        return drained
+        return drained + self._recorders.events()
 
     # --- time --------------------------------------------------------------------------------
 
@@ -130,6 +139,7 @@ class Switchboard:
         self._ice.handle_timeout(now)
         self._phones.handle_timeout(now)
         self.engine.handle_timeout(now)
+        self._recorders.handle_timeout(now)
         self._tell_lost(now)
         turn = self._turn = (self._turn + 1) % _REPORT_TURNS
         for room in self._rooms.values():
@@ -156,6 +166,8 @@ class Switchboard:
                         self._events.append(DigitPressed(leg, event.digit))
                 case FirstFrame():
                     self._tell_received(event.row)
+                case PlayingEnded():
+                    self._tell_played(event)
                 case RoomFailed():
                     self._give_up(event.number)
 
@@ -172,6 +184,12 @@ class Switchboard:
             if edge is not None:
                 self._events.append(SeatReceiving(room.name, edge))
                 return
+
+    def _tell_played(self, ended: PlayingEnded) -> None:
+        leg = self._leg_of(ended.row) if ended.row is not None else None
+        for room in self._rooms.values():
+            if room.number == ended.room and (leg is not None or ended.row is None):
+                self._events.append(PlayEnded(room.name, leg))
 
     def _leg_of(self, row: int) -> ParticipantId | None:
         return next((leg for leg in self._room_of if self.row_of(leg) == row), None)
@@ -226,23 +244,6 @@ class Switchboard:
         row = self.row_of(leg)
         if row is not None:
             self.engine.mute(row, muted)
-
-    def set_gain(self, listener: ParticipantId, source: ParticipantId, gain: float) -> None:
-        room = self._room_of.get(listener)
-        if room is not None:
-            room.seats.set_gain(listener, source, gain)
-
-    def send_digits(self, leg: ParticipantId, digits: str) -> None:
-        row = self.row_of(leg)
-        if row is None:
-            raise Refused(Reason.NOT_FOUND, f"{leg} has no media here")
-        try:
-            self.engine.send_digits(row, digits)
-        except ValueError as problem:
-            raise Refused(Reason.BAD_REQUEST, str(problem)) from None
-        except LookupError as problem:
-            raise Refused(Reason.MEDIA, f"{leg} hears no keys: {problem}") from None
-        log.info("%s > digits %s", leg, digits)
 
     def close_leg(self, leg: ParticipantId) -> None:
         room = self._room_of.pop(leg, None)
@@ -311,21 +312,46 @@ class Switchboard:
             held.seats.forget(peer)
             self._tidy(held)
 
+    # --- prompts and recordings --------------------------------------------------------------
+
+    def play(self, room: RoomName, leg: ParticipantId | None, prompts: tuple[str, ...]) -> None:
+        held, row = self._rooms.get(room), self.row_of(leg) if leg is not None else None
+        unknown = [name for name in prompts if name not in self._sounds]
+        if unknown:
+            log.warning("there is no prompt %s", ", ".join(unknown))
+        if held is not None and (leg is None) == (row is None):
+            sounds = [self._sounds[name] for name in prompts if name in self._sounds]
+            self.engine.play(held.number, row, sounds)
+
+    def stop_playing(self, room: RoomName, leg: ParticipantId | None) -> None:
+        held, row = self._rooms.get(room), self.row_of(leg) if leg is not None else None
+        if held is not None and (leg is None) == (row is None):
+            self.engine.stop_playing(held.number, row)
+
+    def record(self, room: RoomName) -> None:
+        date = datetime.datetime.now(datetime.UTC)
+        self._recorders.start(room, self._room(room).number, time.monotonic(), date)
+
+    def stop_recording(self, room: RoomName) -> None:
+        self._recorders.stop(room, time.monotonic())
+        held = self._rooms.get(room)
+        if held is not None:
+            self._tidy(held)
+
     # --- inside ------------------------------------------------------------------------------
 
     def _room(self, name: RoomName) -> _Room:
         room = self._rooms.get(name)
         if room is None:
             number = self.engine.open_room()
-            room = _Room(
-                name, number, Seats(self.engine, number, partial(self._admitted_row, name))
-            )
+            room = _Room(name, number, Seats(self.engine, partial(self._admitted_row, name)))
             self._rooms[name] = room
         return room
 
     def _tidy(self, room: _Room) -> None:
         """Ends a room that holds nothing any more."""
-        if not room.legs and not len(room.seats) and self._rooms.get(room.name) is room:
+        is_used = room.legs or len(room.seats) or room.name in self._recorders
+        if not is_used and self._rooms.get(room.name) is room:
             del self._rooms[room.name]
             self.engine.close_room(room.number)
 

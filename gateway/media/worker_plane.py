@@ -2,7 +2,8 @@
 
 A worker that dies takes its calls with it; they are told to have failed, and its rooms go to
 another worker, or wait for the one that takes its place. Edges are told again there, so that
-browsers, which come back by themselves, find the seat as it was.
+browsers, which come back by themselves, find the seat as it was; a recording goes on there in a
+file of its own.
 """
 
 import asyncio
@@ -17,12 +18,12 @@ from gateway.media.control import (
     Asked,
     AttachEdge,
     CloseLeg,
-    ConfirmLeg,
     DetachEdge,
     DropPeer,
     Happened,
-    MuteLeg,
-    SetGain,
+    OfLeg,
+    Record,
+    StopRecording,
     Told,
 )
 from gateway.media.plane import Plane
@@ -35,6 +36,8 @@ from gateway.ports import (
     MediaEvent,
     Offer,
     ParticipantId,
+    RecordingStarted,
+    RecordingStopped,
     RoomName,
 )
 
@@ -74,6 +77,8 @@ class WorkerPlane(Plane):
         self._lost: set[ParticipantId] = set()
         """Legs that went down with their worker and are not closed yet."""
         self._edges: dict[RoomName, dict[Edge, None]] = {}
+        self._recordings: dict[RoomName, str] = {}
+        """The rooms that are recorded, and in which file, once that is known."""
         self._keepers: list[asyncio.Task[None]] = []
 
     async def start(self, on_event: Callable[[MediaEvent], None]) -> None:
@@ -120,7 +125,7 @@ class WorkerPlane(Plane):
         is_new = leg not in self._room_of_leg
         room = self._room_of_leg.get(leg, room)
         if room is None:
-            raise Refused(Reason.NOT_FOUND, f"{leg} has no media here")
+            raise Refused(Reason.BAD_REQUEST, "an answer to an offer that was not made")
         worker = self._worker(room)
         self._room_of_leg[leg] = room
         worker.legs.add(leg)
@@ -142,13 +147,12 @@ class WorkerPlane(Plane):
         return said.result
 
     def _tell(self, request: Told) -> None:
-        match request:
-            case ConfirmLeg() | MuteLeg() | SetGain() | CloseLeg():
-                room = self._room_of_leg.get(request.leg)
-                if room is None:
-                    return
-            case _:
-                room = request.room
+        if not isinstance(request, OfLeg):
+            room = request.room
+        elif request.leg in self._room_of_leg:
+            room = self._room_of_leg[request.leg]
+        else:
+            return
         worker = self._worker(room)
         self._remember(request)
         worker.process.say(request)
@@ -167,6 +171,10 @@ class WorkerPlane(Plane):
                 self._edges.get(request.room, {}).pop(request.edge, None)
             case DropPeer():
                 self._drop_edges(request.room, request.peer)
+            case Record():
+                self._recordings.setdefault(request.room, "")
+            case StopRecording():
+                self._recordings.pop(request.room, None)
 
     def _forget_leg(self, leg: ParticipantId) -> None:
         room = self._room_of_leg.pop(leg)
@@ -191,7 +199,8 @@ class WorkerPlane(Plane):
         return worker
 
     def _forget_room(self, room: RoomName) -> None:
-        if room not in self._room_of_leg.values() and not self._edges.get(room):
+        is_used = room in self._room_of_leg.values() or room in self._recordings
+        if not is_used and not self._edges.get(room):
             self._edges.pop(room, None)
             worker = self._worker_of_room.pop(room, None)
             if worker is not None:
@@ -200,7 +209,18 @@ class WorkerPlane(Plane):
     def _happened(self, number: int, happened: Happened) -> None:
         self._workers[number].inventory = happened.inventory
         for event in happened.events:
+            match event:
+                case RecordingStarted(room, path) if room in self._recordings:
+                    self._recordings[room] = path
+                case RecordingStopped(room, path, why) if why:
+                    self._give_up_recording(room, path)
             self._report(event)
+
+    def _give_up_recording(self, room: RoomName, path: str) -> None:
+        """It has failed, and not one that has been stopped and followed by another since."""
+        if self._recordings.get(room) in ("", path):
+            del self._recordings[room]
+            self._forget_room(room)
 
     def _report(self, event: MediaEvent) -> None:
         """From outside of the worker's life: what the listener does wrong shall not end it."""
@@ -216,22 +236,26 @@ class WorkerPlane(Plane):
         for leg in worker.legs:
             self._report(LegFailed(leg, Reason.FAILURE, f"the media worker died ({why})"))
         worker.legs = set()
+        for room in sorted(worker.rooms & self._recordings.keys()):
+            log.error("the recording of %s in %s ends there", room, self._recordings[room])
         others = [one for one in self._workers if one.process.is_up]
         for room in tuple(worker.rooms) if others else ():
             heir = min(others, key=_load)
             worker.rooms.discard(room)
             heir.rooms.add(room)
             self._worker_of_room[room] = heir
-            self._tell_edges(room, heir)
+            self._tell_anew(room, heir)
 
     def _up(self, number: int) -> None:
         worker = self._workers[number]
         for room in worker.rooms:
-            self._tell_edges(room, worker)
+            self._tell_anew(room, worker)
 
-    def _tell_edges(self, room: RoomName, worker: _Worker) -> None:
+    def _tell_anew(self, room: RoomName, worker: _Worker) -> None:
         for edge in self._edges.get(room, {}):
             worker.process.say(AttachEdge(room, edge))
+        if room in self._recordings:
+            worker.process.say(Record(room))
 
 
 def _load(worker: _Worker) -> tuple[bool, int, int]:
