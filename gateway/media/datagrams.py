@@ -26,7 +26,7 @@ ADDRESS: Final = 32
 WIDTH: Final = 2048
 """Octets that are kept of a received datagram; more than any Ethernet frame carries."""
 
-_MSG = np.dtype(
+MESSAGE: Final = np.dtype(
     [
         ("name", "u8"),
         ("namelen", "u4"),
@@ -44,7 +44,9 @@ _MSG = np.dtype(
 """`struct mmsghdr` of 64-bit Linux; its first 56 octets are a `struct msghdr`."""
 
 _IOV = np.dtype([("base", "u8"), ("len", "u8")])
-_CONTROL = 64
+CONTROL: Final = 64
+"""Octets of control data that are kept of a received datagram."""
+
 _SO_TIMESTAMPNS = 35
 _RECEIVE_BUFFER = 4 << 20
 
@@ -91,13 +93,23 @@ def prepare(sock: socket.socket) -> socket.socket:
 def _headers(buffers: Octets, addresses: Octets) -> tuple[NDArray[np.void], NDArray[np.void]]:
     """`mmsghdr` and `iovec` over the rows of both arrays, which have to be kept alive."""
     rows = np.arange(len(buffers), dtype=np.uint64)
-    iov, msg = np.zeros(len(rows), _IOV), np.zeros(len(rows), _MSG)
+    iov, msg = np.zeros(len(rows), _IOV), np.zeros(len(rows), MESSAGE)
     iov["base"] = buffers.ctypes.data + rows * np.uint64(buffers.strides[0])
     iov["len"] = buffers.shape[1]
     msg["name"] = addresses.ctypes.data + rows * np.uint64(ADDRESS)
     msg["iov"] = iov.ctypes.data + rows * np.uint64(_IOV.itemsize)
     msg["iovlen"] = 1
     return msg, iov
+
+
+def _arrivals(control: Octets) -> NDArray[np.float64]:
+    """When the kernel saw datagrams come, on the monotonic clock, by SO_TIMESTAMPNS."""
+    # struct cmsghdr is 16 octets, then a timespec on the wall clock.
+    stamps = control[:, 16:32].copy().view(np.int64)
+    now, wall = time.monotonic(), time.time()
+    ages = wall - (stamps[:, 0] + stamps[:, 1] * 1e-9)
+    # A wall clock that was set meanwhile, or no stamp at all: then it came just now.
+    return np.asarray(now - np.where((ages >= 0) & (ages < 1), ages, 0))
 
 
 class Sockets:
@@ -124,11 +136,11 @@ class Inbox:
         self.addresses = np.zeros((capacity, ADDRESS), np.uint8)
         self.lengths = np.zeros(capacity, np.int32)
         self.arrivals = np.zeros(capacity, np.float64)
-        self._capacity = capacity
+        self.capacity = capacity
         self._settled = 0
         self._msg, self._iov = _headers(self.rows, self.addresses)
-        self._control = np.zeros((capacity, _CONTROL), np.uint8)
-        places = np.arange(capacity, dtype=np.uint64) * np.uint64(_CONTROL)
+        self._control = np.zeros((capacity, CONTROL), np.uint8)
+        places = np.arange(capacity, dtype=np.uint64) * np.uint64(CONTROL)
         self._msg["control"] = self._control.ctypes.data + places
         self._reset(slice(None))
 
@@ -139,14 +151,25 @@ class Inbox:
     def receive(self, sock: socket.socket) -> bool:
         """Takes what is there; False if there may be more, for which there was no room."""
         if _LIBC is None:
-            self._receive_plainly(sock, self._capacity)
+            self._receive_plainly(sock, self.capacity)
         else:
-            room = self._capacity - self.count
-            place = self._msg.ctypes.data + self.count * _MSG.itemsize
+            room = self.capacity - self.count
+            place = self._msg.ctypes.data + self.count * MESSAGE.itemsize
             got = _LIBC.recvmmsg(sock.fileno(), place, room, socket.MSG_DONTWAIT, None)
             self.count += max(0, got)
         self._settle()
-        return self.count < self._capacity
+        return self.count < self.capacity
+
+    def put(
+        self, rows: Octets, lengths: NDArray[np.int32], addresses: Octets, control: Octets
+    ) -> None:
+        """Datagrams that were received otherwise: uint8[n, w], and as much of the other columns."""
+        new = slice(self.count, self.count + len(rows))
+        self.rows[new, : rows.shape[1]] = rows
+        self.lengths[new] = lengths
+        self.addresses[new] = addresses
+        self.arrivals[new] = _arrivals(control)
+        self.count = self._settled = new.stop
 
     def receive_each(self, sockets: Sockets, each: int) -> NDArray[np.intp]:
         """Up to `each` datagrams from every socket; gives each row's position in `sockets`.
@@ -162,7 +185,7 @@ class Inbox:
                 numbers.append(self.count - start)
         else:
             receive, wait = _LIBC.recvmmsg, socket.MSG_DONTWAIT
-            size, place = _MSG.itemsize, self._msg.ctypes.data + before * _MSG.itemsize
+            size, place = MESSAGE.itemsize, self._msg.ctypes.data + before * MESSAGE.itemsize
             for descriptor in sockets.descriptors:
                 got = receive(descriptor, place, each, wait, None)
                 if got > 0:
@@ -182,21 +205,16 @@ class Inbox:
             self.arrivals[new] = time.monotonic()
             return
         self.lengths[new] = self._msg["len"][new]
-        # struct cmsghdr is 16 octets, then a timespec on the wall clock.
-        stamps = self._control[new, 16:32].view(np.int64)
-        now, wall = time.monotonic(), time.time()
-        ages = wall - (stamps[:, 0] + stamps[:, 1] * 1e-9)
-        # A wall clock that was set meanwhile, or no stamp at all: then it came just now.
-        self.arrivals[new] = now - np.where((ages >= 0) & (ages < 1), ages, 0)
+        self.arrivals[new] = _arrivals(self._control[new])
 
     def _reset(self, which: slice) -> None:
         self.addresses[which] = 0
         self._msg["namelen"][which] = 28
-        self._msg["controllen"][which] = _CONTROL
+        self._msg["controllen"][which] = CONTROL
         self._control[which, 16:32] = 0
 
     def _receive_plainly(self, sock: socket.socket, until: int) -> None:
-        while self.count < min(until, self._capacity):
+        while self.count < min(until, self.capacity):
             try:
                 size, source = sock.recvfrom_into(self.rows[self.count])
             except BlockingIOError:
@@ -229,7 +247,7 @@ class Outbox:
         self._settle(sock.family, slice(start, stop))
         base, at, sent, descriptor = self._msg.ctypes.data, start, 0, sock.fileno()
         while at < stop:
-            place = base + at * _MSG.itemsize
+            place = base + at * MESSAGE.itemsize
             got = _LIBC.sendmmsg(descriptor, place, min(1024, stop - at), socket.MSG_DONTWAIT)
             # The first of them cannot be sent (no route, or an ICMP error came back): read over.
             at += max(1, got)
@@ -245,7 +263,7 @@ class Outbox:
         if not len(sockets):
             return 0
         self._settle(None, slice(start, start + len(sockets)))
-        send, wait, size = _LIBC.sendmsg, socket.MSG_DONTWAIT, _MSG.itemsize
+        send, wait, size = _LIBC.sendmsg, socket.MSG_DONTWAIT, MESSAGE.itemsize
         place = self._msg.ctypes.data + start * size
         sent = 0
         for descriptor in sockets.descriptors:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from gateway.media.fan_out import RING_ENTRIES
 from gateway.media.formats import CLOCK_RATE, Format
 from gateway.media.forwarding import Forwarding
 from gateway.media.groups import Group, Room, Tap
@@ -28,6 +29,7 @@ from gateway.media.runs import where
 from gateway.media.speakers import SILENCE, Speakers
 from gateway.media.speaking import Speaking
 from gateway.media.streams import NOBODY, Receiving, Sending, Streams
+from gateway.media.uring import Ring
 
 log = logging.getLogger("trestle.media")
 
@@ -75,7 +77,13 @@ class Engine:
         self._intake = Intake(self.streams, self.jitter, self._hearing, self._change_of)
         self._forwarding = Forwarding(self.streams, self.jitter, self._hearing)
         self._playing = Playing()
+        self._ring = Ring.open(RING_ENTRIES, RING_ENTRIES)
         self._events: list[EngineEvent] = []
+
+    def close(self) -> None:
+        """Nothing is sent any more."""
+        if self._ring is not None:
+            self._ring.close()
 
     # --- rooms and streams -------------------------------------------------------------------
 
@@ -229,7 +237,7 @@ class Engine:
         from now on, and the one that fails again is given up."""
         log.exception("mixing failed by a fault of ours, in one of %d rooms", len(group.rooms))
         if len(group.rooms) > 1:
-            single = [Group([room], self.streams, wide=group.wide) for room in group.rooms]
+            single = [self._group([room], wide=group.wide) for room in group.rooms]
             groups = self._groups[phase] or []
             self._groups[phase] = [one for one in groups if one is not group] + single
         elif not group.rooms[0].has_failed:
@@ -245,7 +253,10 @@ class Engine:
         ]
         wide = [room for room in rooms if self._is_wide(room)]
         narrow = [room for room in rooms if not self._is_wide(room)]
-        return [Group(some, self.streams, wide=some is wide) for some in (narrow, wide) if some]
+        return [self._group(some, wide=some is wide) for some in (narrow, wide) if some]
+
+    def _group(self, rooms: list[Room], *, wide: bool) -> Group:
+        return Group(rooms, self.streams, self._ring, wide=wide)
 
     def _is_wide(self, room: Room) -> bool:
         """8 kHz will do where everybody speaks G.711 and nobody is heard by a browser."""

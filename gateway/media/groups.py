@@ -9,10 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateway.media.datagrams import Outbox, Sockets, address_row
+from gateway.media.fan_out import FanOut
 from gateway.media.opus import MAX_PAYLOAD
 from gateway.media.speaking import Payloads
 from gateway.media.srtp import MAX_TRAILER, PacketRows
 from gateway.media.streams import Streams
+from gateway.media.uring import Ring
 
 Rows = NDArray[np.intp]
 
@@ -49,7 +51,9 @@ class Run:
 class Group:
     """All positions count in `sources` or `listeners`; rooms are numbered from 0 here too."""
 
-    def __init__(self, rooms: Sequence[Room], streams: Streams, *, wide: bool) -> None:
+    def __init__(
+        self, rooms: Sequence[Room], streams: Streams, ring: Ring | None, *, wide: bool
+    ) -> None:
         self.wide = wide
         self.rooms = rooms
         self.numbers: Rows = np.array([room.number for room in rooms], np.intp)
@@ -57,7 +61,8 @@ class Group:
         sources = [(place, row) for place, row in rows if streams.receive_type[row] >= 0]
         self.sources: Rows = np.array([row for _, row in sources], np.intp)
         self.room_of_source: Rows = np.array([place for place, _ in sources], np.intp)
-        self._place_listeners([(p, r) for p, r in rows if self._hears(streams, r)], streams)
+        listeners = [(place, row) for place, row in rows if self._hears(streams, row)]
+        self._place_listeners(listeners, streams, ring)
         position = {row: index for index, row in enumerate(self.listeners.tolist())}
         self.listener_of_source: Rows = np.array(
             [position.get(row, -1) for _, row in sources], np.intp
@@ -67,7 +72,9 @@ class Group:
     def _hears(streams: Streams, row: int) -> bool:
         return bool(streams.is_leg[row]) and row in streams.sending
 
-    def _place_listeners(self, listeners: list[tuple[int, int]], streams: Streams) -> None:
+    def _place_listeners(
+        self, listeners: list[tuple[int, int]], streams: Streams, ring: Ring | None
+    ) -> None:
         """Sorted by socket; the last ones have a socket for each."""
         users: dict[int, int] = {}
         for _, row in listeners:
@@ -91,7 +98,6 @@ class Group:
                 self.runs[-1] = Run(sending.sock, self.runs[-1].start, index + 1)
             else:
                 self.runs.append(Run(sending.sock, index, index + 1))
-        self.sockets = Sockets(alone)
         self.outbox = Outbox(len(listeners), _WIDTH)
         self.packets = PacketRows(self.outbox.rows, self.outbox.lengths)
         secure = [(i, one.session) for i, one in enumerate(sendings) if one.session is not None]
@@ -104,6 +110,7 @@ class Group:
             self.outbox.rows[index, 1] = sending.payload_type
             ssrc = sending.ssrc.to_bytes(4, "big")
             self.outbox.rows[index, 8:HEADER] = np.frombuffer(ssrc, np.uint8)
+        self.fan_out = FanOut(self.outbox, len(listeners) - len(alone), Sockets(alone), ring)
         self.formats: NDArray[np.int8] = streams.format[self.listeners]
 
     def send(self, streams: Streams, payloads: Payloads, tick: int) -> None:
@@ -122,7 +129,10 @@ class Group:
         streams.packets_sent[rows] += 1
         streams.octets_sent[rows] += length
         if self.secured:
-            self.packets.protect(self.secured, self.sessions)
+            sealed = self.packets.protect(self.secured, self.sessions)
+            if not sealed.all():
+                # Never in the clear: an empty datagram goes instead.
+                outbox.lengths[np.array(self.secured)[~sealed]] = 0
         for run in self.runs:
             outbox.send(run.sock, run.start, run.stop)
-        outbox.send_each(self.sockets, len(rows) - len(self.sockets))
+        self.fan_out.send()

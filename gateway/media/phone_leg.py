@@ -177,13 +177,13 @@ class PhoneLeg:
         length = key_and_salt_length(offered.profile)
         ours = answer_to(offered, secrets.token_bytes(length))
         self._crypto = (offered, ours)
-        self.phone.secure = self.phone.secure_rtcp = secure_leg(ours, offered)
+        self._ports.secure(self.phone, secure_leg(ours, offered))
 
     def _begin_dtls(
         self, remote: Remote, dtls: RemoteTransport, identity: DtlsIdentity, now: float
     ) -> None:
         phone = self.phone
-        phone.secure = phone.secure_rtcp = None
+        self._ports.secure(phone, None)
         components = (1,) if dtls.rtcp_mux else (1, 2)
         if dtls.ufrag:
             phone.uses_ice = True

@@ -15,14 +15,14 @@ from numpy.typing import NDArray
 from gateway.media.datagrams import (
     Inbox,
     Outbox,
-    Sockets,
     address_keys,
     address_row,
     prepare,
 )
 from gateway.media.demultiplex import DTLS, RTCP, RTP, STUN, kinds_of
 from gateway.media.endpoint import IceLiteEndpoint
-from gateway.media.engine import PHASES, Engine
+from gateway.media.engine import Engine
+from gateway.media.fan_in import fan_in
 from gateway.media.latch import Endpoint, Latch
 from gateway.media.rtp_rows import RtpRows
 from gateway.media.runs import where
@@ -40,15 +40,15 @@ from gateway.media.transport import (
 
 Rows = NDArray[np.intp]
 
-_EACH = 6
-"""Packets of a leg in 20 ms; more wait for the next time."""
+_CAPACITY = 2048
+_MOST_BATCHES = 8
+"""In one drain: whoever floods a port is cut off here, not the mixer."""
 
-_CAPACITY = 1020
 _STILL_THERE = 5.0
 """Seconds; a phone whose media came within them consents to ours."""
 
 _TURNS = 5
-"""Of RTCP, where nobody waits for a handshake."""
+"""Calls of `handle_timeout` in which each phone has its turn once."""
 
 
 class Association(Protocol):
@@ -101,51 +101,39 @@ class Phone:
         return None if endpoint is None else key_of(*endpoint)
 
 
-class _Batch:
-    """As many phones as one round of receiving takes."""
-
-    def __init__(self, phones: Sequence[Phone], which: int) -> None:
-        """`which` of their sockets: 0 is RTP, 1 RTCP."""
-        self.phones = phones
-        self.rows: Rows = np.array([phone.row for phone in phones], np.intp)
-        self.sockets = Sockets([phone.sockets[which] for phone in phones])
-
-    @property
-    def has_associations(self) -> bool:
-        return any(phone.associations for phone in self.phones)
-
-
-def _batches(phones: Sequence[Phone], which: int) -> list[_Batch]:
-    size = _CAPACITY // _EACH
-    return [_Batch(phones[start : start + size], which) for start in range(0, len(phones), size)]
-
-
 class PhonePorts:
-    """All of them; `drain` each phase of the tick, `handle_timeout` a few times in a second."""
+    """All of them; `drain` often, `handle_timeout` a few times in a second."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._phones: dict[int, Phone] = {}
-        self._phases: list[list[_Batch] | None] = [None] * PHASES
-        self._batches: list[_Batch] | None = None
         self._turn = 0
         self._inbox = Inbox(_CAPACITY)
         self._packets = PacketRows(self._inbox.rows, self._inbox.lengths)
         self._outbox = Outbox(1, 2048)
+        capacity = engine.streams.capacity
+        self._arriving = fan_in(2 * capacity, _CAPACITY)
+        """A phone's RTP socket has the key 2 * row, its RTCP socket the next."""
+        self._plain = np.zeros(capacity, np.bool_)
+        """Rows whose packets can be read as they come."""
         # What a row was latched to, as an address row: compared for all packets at once.
-        self._latched = np.zeros((engine.streams.capacity, 32), np.uint8)
+        self._latched = np.zeros((capacity, 32), np.uint8)
         self.strangers = 0
         """Packets that did not come from where their call is."""
 
     def __len__(self) -> int:
         return len(self._phones)
 
+    def close(self) -> None:
+        """All phones are removed."""
+        self._arriving.close()
+
     def add(self, phone: Phone) -> None:
-        for sock in phone.sockets:
-            prepare(sock)
         self._phones[phone.row] = phone
         self._latched[phone.row] = 0
-        self._change()
+        self._plain[phone.row] = phone.secure is PLAIN
+        for which, sock in enumerate(phone.sockets):
+            self._arriving.add(prepare(sock), 2 * phone.row + which)
 
     def remove(self, row: int) -> None:
         """Says goodbye. The sockets are the caller's to close."""
@@ -154,43 +142,42 @@ class PhonePorts:
             for association in phone.associations:
                 association.close()
             self.flush(phone)
-            self._change()
+            for which, sock in enumerate(phone.sockets):
+                self._arriving.remove(sock, 2 * row + which)
+
+    def secure(self, phone: Phone, keys: SecureLeg | None) -> None:
+        """None while they are being made."""
+        phone.secure = phone.secure_rtcp = keys
+        self._plain[phone.row] = False
 
     def unlatch(self, phone: Phone) -> None:
         """Its signalled address has changed."""
         self._latched[phone.row] = 0
 
-    def drain(self, phase: int, now: float) -> None:
-        batches = self._phases[phase]
-        if batches is None:
-            phase_of, room_of = self._engine.phase_of, self._engine.streams.room
-            phones = [p for p in self._phones.values() if phase_of(int(room_of[p.row])) == phase]
-            batches = self._phases[phase] = _batches(phones, 0)
-        for batch in batches:
-            self._drain(batch, now)
+    def drain(self, now: float) -> None:
+        """Takes what is there."""
+        for _ in range(_MOST_BATCHES):
+            self._inbox.clear()
+            keys = self._arriving.receive(self._inbox)
+            if not len(keys):
+                return
+            self._sort(keys, now)
 
     def handle_timeout(self, now: float) -> None:
-        """RTCP and what is due; each phone's every few times."""
-        batches = self._batches
-        if batches is None:
-            batches = self._batches = _batches(list(self._phones.values()), 1)
-        self._turn += 1
-        for number, batch in enumerate(batches):
-            if number % _TURNS == self._turn % _TURNS or batch.has_associations:
-                self._drain_rtcp(batch, now)
-            if batch.has_associations:
-                self._age(batch.phones, now)
+        """What is due; each phone's every few times."""
+        self._turn = (self._turn + 1) % _TURNS
+        for phone in self._phones.values():
+            if phone.associations and phone.row % _TURNS == self._turn:
+                self._age(phone, now)
 
-    def _age(self, phones: Sequence[Phone], now: float) -> None:
-        for phone in phones:
-            # baresip makes no checks once it is connected: what it sends says that it is there.
-            heard = max(float(self._engine.streams.last_heard[phone.row]), phone.rtcp_heard)
-            for association in phone.associations:
-                if isinstance(association, IceLiteEndpoint) and now - heard < _STILL_THERE:
-                    association.heard([0], now)
-                association.handle_timeout(now)
-            if phone.associations:
-                self.flush(phone)
+    def _age(self, phone: Phone, now: float) -> None:
+        # baresip makes no checks once it is connected: what it sends says that it is there.
+        heard = max(float(self._engine.streams.last_heard[phone.row]), phone.rtcp_heard)
+        for association in phone.associations:
+            if isinstance(association, IceLiteEndpoint) and now - heard < _STILL_THERE:
+                association.heard([0], now)
+            association.handle_timeout(now)
+        self.flush(phone)
 
     def flush(self, phone: Phone) -> None:
         """What its associations have to say."""
@@ -220,67 +207,57 @@ class PhonePorts:
 
     # --- RTP ---------------------------------------------------------------------------------
 
-    def _change(self) -> None:
-        self._phases = [None] * PHASES
-        self._batches = None
-
-    def _drain(self, batch: "_Batch", now: float) -> None:
-        box, phones = self._inbox, batch.phones
-        box.clear()
-        owners = box.receive_each(batch.sockets, _EACH)
-        if not box.count:
-            return
+    def _sort(self, keys: Rows, now: float) -> None:
+        box = self._inbox
         rows, lengths = box.rows[: box.count], box.lengths[: box.count]
         kinds = kinds_of(rows, lengths)
-        for index in where(kinds != RTP).tolist():
-            self._take_other(phones[owners[index]], int(kinds[index]), index, now)
-        which: Rows = where(kinds == RTP)
-        which = which[self._open(phones, owners, which)]
+        is_rtp = (kinds == RTP) & (keys & 1 == 0)
+        for index in where(~is_rtp).tolist():
+            # A phone may have gone by what came before.
+            phone = self._phones.get(int(keys[index]) >> 1)
+            if phone is not None:
+                self._take_other(phone, int(keys[index]) & 1, int(kinds[index]), index, now)
+        which = where(is_rtp)
+        which = which[self._open(which, keys[which] >> 1)]
         packets = RtpRows.parse(rows, lengths).take(which)
-        streams = batch.rows[owners[which]]
-        mine = self._latch(phones, owners[which], which, packets, streams, now)
+        streams = keys[which] >> 1
+        mine = self._latch(which, packets, streams, now)
         if not mine.all():
             self.strangers += int((~mine).sum())
             kept = where(mine)
             which, packets, streams = which[kept], packets.take(kept), streams[kept]
         self._engine.receive(box.rows, which, packets, streams, box.arrivals[which])
 
-    def _open(self, phones: Sequence[Phone], owners: Rows, which: Rows) -> NDArray[np.bool_]:
+    def _open(self, which: Rows, rows: Rows) -> NDArray[np.bool_]:
         """Decrypts what has keys; True for what can be read."""
-        good = np.ones(len(which), np.bool_)
+        good: NDArray[np.bool_] = self._plain[rows]
         secured: list[int] = []
         sessions: list[SrtpSession] = []
-        for index, owner in enumerate(owners[which].tolist()):
-            secure = phones[owner].secure
-            if secure is None:
-                good[index] = False
-            elif secure.rx is not None:
+        for index in where(~good).tolist():
+            phone = self._phones.get(int(rows[index]))
+            if phone is not None and phone.secure is not None and phone.secure.rx is not None:
                 secured.append(index)
-                sessions.append(secure.rx)
+                sessions.append(phone.secure.rx)
         if secured:
             good[secured] = self._packets.unprotect(which[secured].tolist(), sessions)
         return good
 
-    def _latch(
-        self,
-        phones: Sequence[Phone],
-        owners: Rows,
-        which: Rows,
-        packets: RtpRows,
-        rows: Rows,
-        now: float,
-    ) -> NDArray[np.bool_]:
+    def _latch(self, which: Rows, packets: RtpRows, rows: Rows, now: float) -> NDArray[np.bool_]:
         streams = self._engine.streams
         sources = self._inbox.addresses[which]
         latched = self._latched[rows].view(np.uint64)
         mine: NDArray[np.bool_] = (sources.view(np.uint64) == latched).all(axis=1)
+        if mine.all():
+            return mine
         agreed = packets.valid & (
             (packets.payload_type == streams.receive_type[rows])
             | (packets.payload_type == streams.events_type[rows])
-            | (packets.payload_type == streams.noise_type[rows])
         )
         for index in where(~mine & agreed).tolist():
-            phone, key = phones[owners[index]], address_keys(sources[index : index + 1])[0]
+            phone = self._phones.get(int(rows[index]))
+            if phone is None:
+                continue
+            key = address_keys(sources[index : index + 1])[0]
             silence = now - float(streams.last_heard[phone.row])
             if phone.uses_ice:
                 mine[index] = key == phone.ice_target
@@ -293,28 +270,14 @@ class PhonePorts:
 
     # --- the rest ----------------------------------------------------------------------------
 
-    def _take_other(self, phone: Phone, kind: int, index: int, now: float) -> None:
+    def _take_other(self, phone: Phone, port: int, kind: int, index: int, now: float) -> None:
+        """What came to the phone's `port`, 0 for RTP and 1 for RTCP, and is no RTP."""
         box = self._inbox
         key = address_keys(box.addresses[index : index + 1])[0]
         if kind == RTCP:
             self._heard_rtcp(phone, index, key, now)
-        elif kind in (STUN, DTLS) and phone.associations:
-            self._receive(phone, 0, index, key, now)
-
-    def _drain_rtcp(self, batch: "_Batch", now: float) -> None:
-        box, phones = self._inbox, batch.phones
-        box.clear()
-        owners = box.receive_each(batch.sockets, _EACH)
-        if not box.count:
-            return
-        kinds = kinds_of(box.rows[: box.count], box.lengths[: box.count])
-        keys = address_keys(box.addresses[: box.count])
-        for index, kind in enumerate(kinds.tolist()):
-            phone = phones[owners[index]]
-            if kind == RTCP:
-                self._heard_rtcp(phone, index, keys[index], now)
-            elif kind in (STUN, DTLS) and len(phone.associations) == 2:
-                self._receive(phone, 1, index, keys[index], now)
+        elif kind in (STUN, DTLS) and port < len(phone.associations):
+            self._receive(phone, port, index, key, now)
 
     def _heard_rtcp(self, phone: Phone, index: int, source: AddressKey, now: float) -> None:
         """A phone that sends nothing else is still there."""

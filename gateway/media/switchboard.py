@@ -102,6 +102,8 @@ class Switchboard:
             for peer, _ in room.seats:
                 self.drop_peer(room.name, peer)
         self._ice.close()
+        self._phones.close()
+        self.engine.close()
 
     def inventory(self) -> Mapping[str, int]:
         return {
@@ -121,7 +123,7 @@ class Switchboard:
         """Step `number`, every 5 ms: receives, and mixes the rooms of one phase."""
         now, phase = time.monotonic(), number % PHASES
         self._guarded(self._ice.drain, now)
-        self._guarded(self._phones.drain, phase, now)
+        self._guarded(self._phones.drain, now)
         self.engine.tick(phase, due)
         if now >= self._next_housekeeping:
             self._next_housekeeping = now + _HOUSEKEEPING
