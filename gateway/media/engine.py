@@ -341,7 +341,7 @@ class Engine:
 
     def _reset(self, row: int, format_: Format) -> None:
         self._forget(row)
-        self.jitter.open(row, int(CLOCK_RATE[format_]))
+        self.jitter.open(row, int(CLOCK_RATE[format_]), has_fec=format_ is Format.OPUS)
 
     def _forget(self, row: int) -> None:
         self._hearing.forget(row)

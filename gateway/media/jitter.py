@@ -1,13 +1,7 @@
 """PURE: the jitter buffers of all streams, as arrays: one row for each, sixteen slots of 20 ms.
 
 Arrival. A packet's slot follows from its timestamp, so that a pause of the sender (RFC 3551, s.
-4.1) is not taken for loss. How late it comes is measured against the earliest that came lately
-(`low`, which may rise by 500 ppm for clocks that drift apart); `excess` follows the latest ones
-fast and forgets them by a millisecond per second. Both together say when a slot ought to be played:
-
-    ideal(now) = (now - low - hold) / 20 ms,   hold = excess + 5 ms, from 10 to 200 ms
-
-Since playing waits for the next tick too, 10 ms less than that are 20 ms on average.
+4.1) is not taken for loss; when it ought to be played is up to its stream's playout delay.
 
 Playing. Each tick takes one slot. A row that plays later than its ideal leaves out a slot, best in
 a pause, and blends over the seam; one that plays too early repeats itself over a missing slot
@@ -23,6 +17,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from gateway.media.playout import PlayoutDelays
 from gateway.media.runs import lengths, starts
 
 Rows = NDArray[np.intp]
@@ -43,13 +38,6 @@ COMFORT: Final = -2
 
 _EMPTY_OPUS = 2
 """Octets of an Opus packet, at most, that tells no more than a pause; RFC 6716, section 3.1."""
-
-MIN_HOLD: Final = 0.010
-MAX_HOLD: Final = 0.200
-_MARGIN = 0.005
-_RISE = 500e-6 * TICK
-_FORGET = 1e-3 * TICK
-_FOLLOW = 0.3
 
 _MAX_GAP = 6
 """Ticks of concealment before a row falls silent."""
@@ -120,14 +108,11 @@ class JitterBuffers:
         self.noise = np.zeros(capacity, np.uint8)
         """What is heard in a rest, in -dBov; for Opus its decoder knows better."""
         self._gap = np.zeros(capacity, np.int64)
-        self._low = np.zeros(capacity, np.float64)
-        self._excess = np.zeros(capacity, np.float64)
-        self._transit = np.zeros(capacity, np.float64)
         self._late_run = np.zeros(capacity, np.int64)
         self._unsure = np.zeros(capacity, np.int64)
         """Concealed ticks that may turn out to have been a pause of the sender."""
-        self.jitter = np.zeros(capacity, np.float64)
-        """Seconds; RFC 3550, section 6.4.1."""
+        self._delays = PlayoutDelays(capacity, TICK)
+        self.jitter = self._delays.jitter
         self.received = np.zeros(capacity, np.int64)
         self.expected = np.zeros(capacity, np.int64)
         self.late = np.zeros(capacity, np.int64)
@@ -135,13 +120,17 @@ class JitterBuffers:
         self.concealed = np.zeros(capacity, np.int64)
         self.left_out = np.zeros(capacity, np.int64)
 
-    def open(self, row: int, clock_rate: int) -> None:
-        """A new stream in that row; everything about an older one is forgotten."""
+    def open(self, row: int, clock_rate: int, *, has_fec: bool = False) -> None:
+        """A new stream in that row; everything about an older one is forgotten.
+
+        `has_fec`: packets may tell what the one before them was (RFC 6716, section 2.1.7).
+        """
         for array in vars(self).values():
             if isinstance(array, np.ndarray) and array.shape[:1] == (self.capacity,):
                 array[row] = 0
         self._tag[row] = -1
         self._unit[row] = clock_rate // 50
+        self._delays.open(row, has_fec=has_fec)
 
     # --- arrival -----------------------------------------------------------------------------
 
@@ -197,8 +186,7 @@ class JitterBuffers:
         steps = np.where(ahead > 0, np.maximum(steps, 1), np.minimum(steps, np.sign(ahead)))
         slots = self._newest[rows] + steps
         self._count(rows, ahead, steps)
-        transits = arrivals - slots * TICK
-        self._measure(rows, transits)
+        self._delays.measure(rows, arrivals - slots * TICK, self.lost(rows))
 
         newer = ahead > 0
         which = rows[newer]
@@ -245,7 +233,7 @@ class JitterBuffers:
         self._play[rows] = 0
         self._silent[rows] = True
         self._rests[rows] = False
-        self._low[rows] = self._transit[rows] = arrivals - TICK
+        self._delays.restart(rows, arrivals - TICK)
         self._late_run[rows] = self._unsure[rows] = 0
 
     def _count(self, rows: Rows, ahead: Whole, steps: Whole) -> None:
@@ -253,26 +241,16 @@ class JitterBuffers:
         # After a restart whatever was missing is not this stream's.
         self.expected[rows] += np.maximum(ahead, 0)
         pause = (ahead == 1) & (steps > 1)
-        self.concealed[rows] -= np.where(pause, self._unsure[rows], 0)
-        self._unsure[rows] = np.where(pause, 0, self._unsure[rows])
-
-    def _measure(self, rows: Rows, transits: Seconds) -> None:
-        low = np.minimum(self._low[rows] + _RISE, transits)
-        now = transits - low
-        excess = self._excess[rows]
-        excess = np.where(now > excess, excess + _FOLLOW * (now - excess), excess - _FORGET)
-        self._low[rows] = low
-        self._excess[rows] = np.clip(excess, 0, MAX_HOLD - _MARGIN)
-        change = np.abs(transits - self._transit[rows])
-        self.jitter[rows] += (change - self.jitter[rows]) / 16
-        self._transit[rows] = transits
+        if pause.any():
+            paused = rows[pause]
+            self.concealed[paused] -= self._unsure[paused]
+            self._unsure[paused] = 0
 
     # --- playing -----------------------------------------------------------------------------
 
     def pull(self, rows: Rows, quiet: Flags, now: float) -> Pulled:
         """One tick of the rows. `quiet`: whether nobody would hear a slot being left out."""
-        hold = np.clip(self._excess[rows] + _MARGIN, MIN_HOLD, MAX_HOLD)
-        ideal = (now - self._low[rows] - hold) / TICK
+        ideal = self._delays.played_at(rows, now) / TICK
         silent = self._silent[rows] | ~self._started[rows]
         play = self._play[rows]
         newest = self._newest[rows]
@@ -317,11 +295,6 @@ class JitterBuffers:
         """Packets that never came, so far; negative where duplicates came (RFC 3550, A.3)."""
         lost: Whole = self.expected[rows] - self.received[rows]
         return lost
-
-    def hold(self, rows: Rows) -> Seconds:
-        """How long packets of least delay are held before the next tick may play them."""
-        held: Seconds = np.clip(self._excess[rows] + _MARGIN, MIN_HOLD, MAX_HOLD)
-        return held
 
     def highest_sequence(self, row: int) -> int:
         return int(self._newest_sequence[row])
