@@ -163,7 +163,11 @@ def embedded_prosody(config: Config) -> EmbeddedProsody:
 def _plane(config: Config) -> InlinePlane | WorkerPlane:
     media = config.media
     settings = Settings(
-        media.rtp_ports, media.address, media.ice_port, rtp_timeout=media.rtp_timeout
+        media.rtp_ports,
+        media.address,
+        media.ice_port,
+        rtp_timeout=media.rtp_timeout,
+        log_level=config.log_level,
     )
     return WorkerPlane(settings, media.workers) if media.workers else InlinePlane(settings)
 

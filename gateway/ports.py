@@ -348,6 +348,19 @@ class MediaPlane(Protocol):
         """Nobody hears the leg while it is muted."""
         ...
 
+    def set_gain(self, listener: ParticipantId, source: ParticipantId, gain: float) -> None:
+        """What one leg hears of another participant, a leg or a browser: 0.0 is a block, 1.0 is as
+        everybody hears it, 2.0 is twice as loud. Unknown listeners are ignored."""
+        ...
+
+    async def send_digits(self, leg: ParticipantId, digits: str) -> None:
+        """Presses keys (0-9 * # A-D) at the leg's end, after those that are still being sent.
+
+        Returns when they have begun. Raises `Refused`: not-found, bad-request for what is on no
+        keypad, media where the peer takes no telephone events or nothing at all now.
+        """
+        ...
+
     def close(self, leg: ParticipantId) -> None:
         """Frees all that `answer` or `offer` opened. Unknown legs are ignored."""
         ...

@@ -183,6 +183,8 @@ class Connection:
             carried.secure.tx,
             audio.mid.encode(),
             audio.mid_extension,
+            audio.events.payload_type if audio.events is not None else -1,
+            audio.events.clock_rate if audio.events is not None else 8000,
         )
 
 

@@ -78,6 +78,24 @@ class AnswerSeat:
 
 
 @dataclass(frozen=True, slots=True)
+class SendDigits:
+    """`MediaPlane.send_digits`."""
+
+    number: int
+    leg: ParticipantId
+    digits: str
+
+
+@dataclass(frozen=True, slots=True)
+class SetGain:
+    """`MediaPlane.set_gain`; `leg` is the listener."""
+
+    leg: ParticipantId
+    source: ParticipantId
+    gain: float
+
+
+@dataclass(frozen=True, slots=True)
 class MuteLeg:
     """`MediaPlane.mute`."""
 
@@ -164,8 +182,8 @@ class StopRecording:
     room: RoomName
 
 
-Asked = AnswerLeg | OfferLeg | AcceptLeg | AnswerSeat
-OfLeg = ConfirmLeg | MuteLeg | CloseLeg
+Asked = AnswerLeg | OfferLeg | AcceptLeg | AnswerSeat | SendDigits
+OfLeg = ConfirmLeg | MuteLeg | SetGain | CloseLeg
 OfSeat = SetTracks | AttachEdge | DetachEdge | DropPeer
 OfRoom = Play | StopPlaying | Record | StopRecording
 Told = OfLeg | OfSeat | OfRoom
@@ -203,7 +221,17 @@ _KNOWN: Final[Mapping[str, type]] = {
     one.__name__: one
     for one in (
         *(AnswerLeg, OfferLeg, AcceptLeg, AnswerSeat, ConfirmLeg, MuteLeg, CloseLeg, SetTracks),
-        *(AttachEdge, DetachEdge, DropPeer, Play, StopPlaying, Record, StopRecording),
+        *(
+            SendDigits,
+            SetGain,
+            AttachEdge,
+            DetachEdge,
+            DropPeer,
+            Play,
+            StopPlaying,
+            Record,
+            StopRecording,
+        ),
         *(Reply, Happened, Ready, Settings),
         *(Answer, Offer, Edge, Track, DigitPressed, LegFailed, SeatReceiving),
         *(PlayEnded, RecordingStarted, RecordingStopped),

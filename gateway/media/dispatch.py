@@ -19,6 +19,8 @@ from gateway.media.control import (
     OfSeat,
     Play,
     Record,
+    SendDigits,
+    SetGain,
     SetTracks,
     StopPlaying,
     StopRecording,
@@ -42,6 +44,9 @@ def ask(switchboard: Switchboard, request: Asked) -> Answer | Offer | None:
             return switchboard.seat_answer(
                 request.room, request.peer, request.connection, request.offer, request.tracks
             )
+        case SendDigits():
+            switchboard.send_digits(request.leg, request.digits)
+            return None
     assert_never(request)
 
 
@@ -60,6 +65,8 @@ def _tell_leg(switchboard: Switchboard, request: OfLeg) -> None:
             switchboard.confirm(request.leg)
         case MuteLeg():
             switchboard.mute(request.leg, request.muted)
+        case SetGain():
+            switchboard.set_gain(request.leg, request.source, request.gain)
         case CloseLeg():
             switchboard.close_leg(request.leg)
         case _:

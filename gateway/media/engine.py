@@ -9,7 +9,7 @@ only what has to be: Opus and G.722 for those who are heard, and for each room o
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,9 +26,11 @@ from gateway.media.mixing import mix
 from gateway.media.playing import Playing, PlayingEnded, Sound
 from gateway.media.rtp_rows import UNKNOWN_LEVEL, RtpRows
 from gateway.media.runs import where
+from gateway.media.single import SinglePackets
 from gateway.media.speakers import SILENCE, Speakers
 from gateway.media.speaking import Speaking
 from gateway.media.streams import NOBODY, Receiving, Sending, Streams
+from gateway.media.telephone_event_sender import EventSender
 from gateway.media.uring import Ring
 
 log = logging.getLogger("trestle.media")
@@ -75,7 +77,10 @@ class Engine:
         self._free_rooms = list(range(capacity - 1, -1, -1))
         self._groups: list[list[Group] | None] = [None] * PHASES
         self._intake = Intake(self.streams, self.jitter, self._hearing, self._change_of)
-        self._forwarding = Forwarding(self.streams, self.jitter, self._hearing)
+        self._single = SinglePackets(self.streams)
+        self._forwarding = Forwarding(self.streams, self.jitter, self._hearing, self._single)
+        self._dialling: dict[int, EventSender] = {}
+        """Rows that digits are being sent on."""
         self._playing = Playing()
         self._ring = Ring.open(RING_ENTRIES, RING_ENTRIES)
         self._events: list[EngineEvent] = []
@@ -123,6 +128,7 @@ class Engine:
         self._playing.forget_row(room, row)
         self._forget(row)
         self._intake.forget_keys(row)
+        self._dialling.pop(row, None)
         self._speaking.forget_row(row)
         self.streams.give_back(row)
         self._change(room)
@@ -130,6 +136,7 @@ class Engine:
     def set_format(self, row: int, format_: Format) -> None:
         """From a later offer: the stream begins anew, its numbers go on."""
         self.streams.set_format(row, format_)
+        self._dialling.pop(row, None)
         self._speaking.forget_row(row)
         self._reset(row, format_)
         self._change_of(row)
@@ -165,12 +172,10 @@ class Engine:
         """The next frame of a stream that is no leg's is told again."""
         self.streams.was_told[row] = False
 
-    def set_gain(self, listener: int, source: int, gain: float) -> None:
-        """What one leg hears of another stream: 0.0 is a block, 1.0 is as everybody."""
-        room = self._rooms[int(self.streams.room[listener])]
-        room.gains.pop((listener, source), None)
-        if gain != 1.0:
-            room.gains[listener, source] = gain
+    def set_gains(self, room: int, gains: Mapping[tuple[int, int], float]) -> None:
+        """By (listener, source): what one leg hears of another stream. 0.0 is a block; pairs that
+        are not named hear each other as everybody does."""
+        self._rooms[room].gains = dict(gains)
 
     def forward(self, source: int, target: int) -> None:
         """`source` goes out alone on `target`, an Opus stream, while it speaks."""
@@ -179,6 +184,16 @@ class Engine:
 
     def stop_forwarding(self, source: int, target: int) -> None:
         self._forwarding.stop(source, target)
+
+    def send_digits(self, row: int, digits: str) -> None:
+        """After those that are still being sent. Raises `ValueError` for what is on no keypad, and
+        `LookupError` where the peer takes no telephone events, or nothing at all now."""
+        sending = self.streams.sending.get(row)
+        if sending is None or sending.events_type == NOBODY:
+            raise LookupError("no telephone events are agreed on")
+        sender = self._dialling.get(row) or EventSender(sending.events_rate // 50)
+        sender.add(digits)
+        self._dialling[row] = sender
 
     def play(self, room: int, row: int | None, sounds: Sequence[Sound]) -> None:
         """To one leg, or to all of the room, after what is being played there."""
@@ -231,6 +246,24 @@ class Engine:
                 self._mix(group, now)
             except Exception:
                 self._part(phase, group)
+        if self._dialling:
+            self._dial(phase, round(now / TICK))
+
+    def _dial(self, phase: int, tick: int) -> None:
+        for row, sender in tuple(self._dialling.items()):
+            sending = self.streams.sending.get(row)
+            if sender.is_idle or sending is None or sending.events_type == NOBODY:
+                del self._dialling[row]
+            elif self.phase_of(int(self.streams.room[row])) == phase:
+                packet = sender.next(self.streams.timestamp(row, tick))
+                if packet is not None:
+                    self._single.send(
+                        row,
+                        sending.events_type,
+                        packet.timestamp,
+                        packet.payload,
+                        marker=packet.marker,
+                    )
 
     def _part(self, phase: int, group: Group) -> None:
         """A fault of ours ends one room at most: the rooms of a group are mixed each for itself

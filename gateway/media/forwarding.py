@@ -4,35 +4,29 @@ A source is sent while it speaks, whether it is mixed or not. A packet of Opus p
 other formats are coded once for all targets.
 """
 
-import struct
-
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.media.datagrams import Outbox, address_row
 from gateway.media.formats import Format
-from gateway.media.groups import HEADER, Group
+from gateway.media.groups import Group
 from gateway.media.hearing import Hearing
-from gateway.media.jitter import BLEND, PCM, PLAY, WIDTH, JitterBuffers, Pulled
+from gateway.media.jitter import BLEND, PCM, PLAY, JitterBuffers, Pulled
 from gateway.media.opus import MAX_PAYLOAD, Encoder
+from gateway.media.single import SinglePackets
 from gateway.media.speakers import SILENCE
-from gateway.media.srtp import MAX_TRAILER, PacketRows
-from gateway.media.streams import Sending, Streams
+from gateway.media.streams import Streams
 
 Octets = NDArray[np.uint8]
-
-_EXTENSION = 24
-"""Octets of a MID header extension at most."""
-
-_MOST = 512
-"""Packets that are sent at once."""
 
 
 class Forwarding:
     """All sources and their targets."""
 
-    def __init__(self, streams: Streams, jitter: JitterBuffers, hearing: Hearing) -> None:
+    def __init__(
+        self, streams: Streams, jitter: JitterBuffers, hearing: Hearing, packets: SinglePackets
+    ) -> None:
         self._streams = streams
+        self._packets = packets
         self._jitter = jitter
         self._hearing = hearing
         self._targets: dict[int, list[int]] = {}
@@ -40,8 +34,6 @@ class Forwarding:
         self._encoders: dict[int, Encoder] = {}
         self._went_out: set[int] = set()
         """Sources that did so in the last tick."""
-        self._outbox = Outbox(_MOST, HEADER + _EXTENSION + WIDTH + MAX_TRAILER)
-        self._packets = PacketRows(self._outbox.rows, self._outbox.lengths)
 
     def __contains__(self, source: int) -> bool:
         return source in self._targets
@@ -79,7 +71,6 @@ class Forwarding:
         """One tick of a group; `levels` in dBov and whether it `spoke` lately, of each source."""
         if not self._targets:
             return
-        count = 0
         for index, row in enumerate(group.sources.tolist()):
             if row not in self._targets:
                 continue
@@ -89,15 +80,16 @@ class Forwarding:
             payload = self._payload(group, pulled, index, tick)
             starts = row not in self._went_out
             self._went_out.add(row)
-            for target in self._targets[row]:
-                sending = self._streams.sending.get(target)
-                if payload is None or sending is None or count == _MOST:
-                    continue
-                self._write(count, target, sending, payload, tick, starts=starts)
-                if sending.session is not None:
-                    self._packets.protect([count], [sending.session])
-                self._outbox.send(sending.sock, count, count + 1)
-                count += 1
+            if payload is not None:
+                self._send(self._targets[row], payload.tobytes(), tick, starts=starts)
+
+    def _send(self, targets: list[int], payload: bytes, tick: int, *, starts: bool) -> None:
+        for target in targets:
+            sending = self._streams.sending.get(target)
+            if sending is not None:
+                timestamp = self._streams.timestamp(target, tick)
+                self._streams.last_timestamp[target] = timestamp
+                self._packets.send(target, sending.payload_type, timestamp, payload, marker=starts)
 
     def _payload(self, group: Group, pulled: Pulled, index: int, tick: int) -> Octets | None:
         row, place = int(group.sources[index]), int(pulled.place[index])
@@ -111,43 +103,3 @@ class Forwarding:
         encoder = self._encoders.setdefault(row, Encoder())
         payload = np.zeros(MAX_PAYLOAD, np.uint8)
         return payload[: encoder.encode(frame[0], payload)]
-
-    def _write(
-        self,
-        place: int,
-        target: int,
-        sending: Sending,
-        payload: Octets,
-        tick: int,
-        *,
-        starts: bool,
-    ) -> None:
-        streams = self._streams
-        sequence = (int(streams.sequence[target]) + 1) & 0xFFFF
-        timestamp = (int(streams.epoch[target]) + tick * int(streams.step[target])) & 0xFFFF_FFFF
-        streams.sequence[target] = sequence
-        streams.last_timestamp[target] = timestamp
-        streams.packets_sent[target] += 1
-        streams.octets_sent[target] += len(payload)
-        extension = _mid_extension(sending)
-        head = struct.pack(
-            "!BBHII",
-            0x90 if extension else 0x80,
-            starts << 7 | sending.payload_type,
-            sequence,
-            timestamp,
-            sending.ssrc,
-        )
-        data = head + extension + payload.tobytes()
-        self._outbox.rows[place, : len(data)] = np.frombuffer(data, np.uint8)
-        self._outbox.lengths[place] = len(data)
-        self._outbox.addresses[place] = address_row(sending.address)
-
-
-def _mid_extension(sending: Sending) -> bytes:
-    """RFC 8285, section 4.2."""
-    if not sending.mid_number or not 0 < len(sending.mid) <= 16:
-        return b""
-    element = bytes((sending.mid_number << 4 | len(sending.mid) - 1,)) + sending.mid
-    element += bytes(-len(element) % 4)
-    return struct.pack("!HH", 0xBEDE, len(element) // 4) + element

@@ -56,6 +56,10 @@ def mix(
     mix_of[own[speaks]] = count + np.arange(len(speaks))
     mixes = np.concatenate((sums, minus))
     changed = _gains(group, heard, frames, mixes, mix_of)
+    for own_mix in changed.values():
+        # Who has blocked all that speak now hears a room, not a dead line.
+        if not own_mix.any():
+            own_mix[:] = noise
     for position, played in overlay.listeners.items():
         changed.setdefault(position, mixes[mix_of[position]].copy())
         changed[position] += played

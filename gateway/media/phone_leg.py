@@ -228,8 +228,15 @@ class PhoneLeg:
         if not hears or remote is None or target is None or secure is None:
             self._engine.send_on(self.row, None)
             return
+        events = remote.events
         sending = Sending(
-            remote.codec.payload_type, self._ssrc, self.phone.sockets[0], target, secure.tx
+            remote.codec.payload_type,
+            self._ssrc,
+            self.phone.sockets[0],
+            target,
+            secure.tx,
+            events_type=events.payload_type if events is not None else -1,
+            events_rate=events.clock_rate if events is not None else 8000,
         )
         self._engine.send_on(self.row, sending)
 

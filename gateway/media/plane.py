@@ -23,6 +23,8 @@ from gateway.media.control import (
     OfferLeg,
     Play,
     Record,
+    SendDigits,
+    SetGain,
     SetTracks,
     StopPlaying,
     StopRecording,
@@ -86,6 +88,12 @@ class Plane(ABC):
 
     def mute(self, leg: ParticipantId, muted: bool) -> None:
         self._tell(MuteLeg(leg, muted))
+
+    def set_gain(self, listener: ParticipantId, source: ParticipantId, gain: float) -> None:
+        self._tell(SetGain(listener, source, gain))
+
+    async def send_digits(self, leg: ParticipantId, digits: str) -> None:
+        await self._ask(None, SendDigits(next(self._numbers), leg, digits))
 
     def close(self, leg: ParticipantId) -> None:
         self._awaited.pop(leg, None)

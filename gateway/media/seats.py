@@ -1,4 +1,8 @@
-"""The seat in one room: which browsers' streams its legs hear, and which legs the browsers get."""
+"""The seat in one room: which browsers' streams its legs hear, and which legs the browsers get.
+
+Also what single legs make of a voice (`set_gain`), for the same reason: it is known here which
+participant is which stream at present.
+"""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -58,14 +62,21 @@ class Seat:
 class Seats:
     """All seats of a room, and the edges that begin or end there."""
 
-    def __init__(self, engine: Engine, leg_row: Callable[[ParticipantId], int | None]) -> None:
-        """`leg_row`: the stream of a leg of this room that has been admitted."""
+    def __init__(
+        self, engine: Engine, number: int, leg_row: Callable[[ParticipantId], int | None]
+    ) -> None:
+        """`number` is the room's in the engine; `leg_row`: the stream of a leg of this room that
+        has been admitted."""
         self._engine = engine
+        self._number = number
         self._leg_row = leg_row
         self._seats: dict[ParticipantId, Seat] = {}
         self._edges: dict[Edge, bool] = {}
         """In order of attaching; whether the seat was told to receive them."""
         self._forwarded: set[tuple[int, int]] = set()
+        self._gains: dict[tuple[ParticipantId, ParticipantId], float] = {}
+        """(listener, source), where it is not as everybody hears it. By participant: a browser's
+        stream moves from one section to another."""
 
     def __len__(self) -> int:
         return len(self._seats)
@@ -99,8 +110,16 @@ class Seats:
         self._edges.pop(edge, None)
         self.apply()
 
+    def set_gain(self, listener: ParticipantId, source: ParticipantId, gain: float) -> None:
+        self._gains.pop((listener, source), None)
+        if gain != 1.0:
+            self._gains[listener, source] = gain
+        self.apply()
+
     def forget(self, gone: ParticipantId) -> None:
         """A participant has left, and its edges with it."""
+        for pair in [pair for pair in self._gains if gone in pair]:
+            del self._gains[pair]
         for edge in tuple(self._edges):
             if gone in (edge.source, edge.parent, edge.child):
                 del self._edges[edge]
@@ -134,6 +153,24 @@ class Seats:
         for source, target in sorted(wanted - self._forwarded):
             self._engine.forward(source, target)
         self._forwarded = wanted
+        self._engine.set_gains(self._number, self._wanted_gains())
+
+    def _wanted_gains(self) -> dict[tuple[int, int], float]:
+        """By rows. Of a browser's all that its stream comes on: another may be heard soon."""
+        if not self._gains:
+            return {}
+        rows: dict[ParticipantId, set[int]] = {}
+        for edge in self._edges:
+            row = self._row(edge) if edge.child == SEAT else None
+            if row is not None:
+                rows.setdefault(edge.source, set()).add(row)
+        gains = {}
+        for (listener, source), gain in self._gains.items():
+            ear, mouth = self._leg_row(listener), self._leg_row(source)
+            for row in rows.get(source, set()) if mouth is None else {mouth}:
+                if ear is not None:
+                    gains[ear, row] = gain
+        return gains
 
     def _choose_sources(self, now: float | None) -> None:
         """Each source once, from the newest parent that delivers it (make before break)."""

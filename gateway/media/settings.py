@@ -21,6 +21,8 @@ class Settings:
     """Streams: one for each leg, and one for each section of a seat."""
     speakers: int = 8
     """That many of a room are heard at once."""
+    log_level: str = "info"
+    """Of a worker's log, in the words of `Config.log_level`."""
     language: str = "en"
     """Of the prompts."""
     sounds: str | None = None

@@ -39,6 +39,10 @@ class Sending:
     mid: bytes = b""
     mid_number: int = 0
     """Of the MID header extension (RFC 9143), for the sections of a seat; 0 for none."""
+    events_type: int = NOBODY
+    """Of the telephone events that the peer takes; RFC 4733."""
+    events_rate: int = 8000
+    """Their clock, which some phones let differ from the sound's."""
 
 
 class Streams:
@@ -99,6 +103,10 @@ class Streams:
         self.format[row] = format_
         self.step[row] = CLOCK_RATE[format_] // 50
         self.is_repacked[row] = False
+
+    def timestamp(self, row: int, tick: int) -> int:
+        """Of what goes out on the row in that tick."""
+        return (int(self.epoch[row]) + tick * int(self.step[row])) & 0xFFFF_FFFF
 
     def give_back(self, row: int) -> None:
         self.room[row] = NOBODY

@@ -247,6 +247,23 @@ class Switchboard:
         if row is not None:
             self.engine.mute(row, muted)
 
+    def set_gain(self, listener: ParticipantId, source: ParticipantId, gain: float) -> None:
+        room = self._room_of.get(listener)
+        if room is not None:
+            room.seats.set_gain(listener, source, gain)
+
+    def send_digits(self, leg: ParticipantId, digits: str) -> None:
+        row = self.row_of(leg)
+        if row is None:
+            raise Refused(Reason.NOT_FOUND, f"{leg} has no media here")
+        try:
+            self.engine.send_digits(row, digits)
+        except ValueError as problem:
+            raise Refused(Reason.BAD_REQUEST, str(problem)) from None
+        except LookupError as problem:
+            raise Refused(Reason.MEDIA, f"{leg} hears no keys: {problem}") from None
+        log.info("%s > digits %s", leg, digits)
+
     def close_leg(self, leg: ParticipantId) -> None:
         room = self._room_of.pop(leg, None)
         if room is None:
@@ -346,7 +363,9 @@ class Switchboard:
         room = self._rooms.get(name)
         if room is None:
             number = self.engine.open_room()
-            room = _Room(name, number, Seats(self.engine, partial(self._admitted_row, name)))
+            room = _Room(
+                name, number, Seats(self.engine, number, partial(self._admitted_row, name))
+            )
             self._rooms[name] = room
         return room
 

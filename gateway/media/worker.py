@@ -21,12 +21,14 @@ from gateway.media.control import (
     AcceptLeg,
     AnswerLeg,
     AnswerSeat,
+    Asked,
     Happened,
     Message,
     OfferLeg,
     Reader,
     Ready,
     Reply,
+    SendDigits,
     frame,
 )
 from gateway.media.metronome import Metronome
@@ -96,7 +98,7 @@ class Worker:
     def _take(self, message: Message) -> None:
         """A fault of ours ends no other call than the one in which it happens."""
         match message:
-            case AnswerLeg() | OfferLeg() | AcceptLeg() | AnswerSeat():
+            case AnswerLeg() | OfferLeg() | AcceptLeg() | AnswerSeat() | SendDigits():
                 self._answer(message)
             case Settings() | Reply() | Happened() | Ready():
                 raise AssertionError(f"a worker was sent {message}")
@@ -107,7 +109,7 @@ class Worker:
                     log.exception("failed on %s", type(message).__name__)
         self._tell(time.monotonic())
 
-    def _answer(self, request: AnswerLeg | OfferLeg | AcceptLeg | AnswerSeat) -> None:
+    def _answer(self, request: Asked) -> None:
         result: Answer | Offer | None = None
         try:
             result = dispatch.ask(self._switchboard, request)
@@ -126,6 +128,17 @@ class Worker:
             self._control.say(Happened(events, self._switchboard.inventory()))
 
 
+def _set_up_logging(level: str) -> None:
+    """As the gateway's own, with which it shares standard error."""
+    logging.basicConfig(
+        level=level.upper(),
+        stream=sys.stderr,
+        format="%(asctime)s.%(msecs)03d %(levelname)-7s %(name)-14s %(message)s",
+        datefmt="%Y-%m-%d %H:%M:%S",
+    )
+    logging.getLogger("libav").setLevel(logging.WARNING)
+
+
 def main() -> None:
     """The process's whole life."""
     # Two sockets for each phone: the usual limit would be reached by five hundred of them.
@@ -133,13 +146,11 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     # Ctrl-C in a terminal reaches the whole group; the gateway stops us in its own time.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    logging.basicConfig(
-        stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s"
-    )
     with socket.socket(fileno=0) as sock, contextlib.suppress(Gone):
         control = Control(sock)
         settings = next(control.wait(10.0))
         assert isinstance(settings, Settings)
+        _set_up_logging(settings.log_level)
         try:
             switchboard = Switchboard(settings, time.monotonic())
         except OSError as error:

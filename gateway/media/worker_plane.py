@@ -125,7 +125,7 @@ class WorkerPlane(Plane):
         is_new = leg not in self._room_of_leg
         room = self._room_of_leg.get(leg, room)
         if room is None:
-            raise Refused(Reason.BAD_REQUEST, "an answer to an offer that was not made")
+            raise Refused(Reason.NOT_FOUND, f"{leg} has no media here")
         worker = self._worker(room)
         self._room_of_leg[leg] = room
         worker.legs.add(leg)

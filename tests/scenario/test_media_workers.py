@@ -6,13 +6,14 @@ import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 
 from gateway.errors import Reason, Refused
 from gateway.media.settings import Settings
 from gateway.media.worker_plane import WorkerPlane
-from gateway.ports import LegFailed, MediaEvent, Offer, ParticipantId, RoomName
+from gateway.ports import DigitPressed, LegFailed, MediaEvent, Offer, ParticipantId, RoomName
 from support.held import runs
 from support.media_peers import Phone, XmppClient
 
@@ -65,6 +66,26 @@ async def test_phones_and_a_client_hear_each_other(plane: WorkerPlane) -> None:
         await ana.hears(593, 839, but_not=(401,))
         await bob.hears(401, 839, but_not=(593,))
         await eve.hears(401, 593, but_not=(839,))
+
+
+@pytest.mark.parametrize("level", ["debug", "info", "warning"])
+async def test_a_worker_logs_as_much_as_its_gateway(
+    level: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    plane = WorkerPlane(replace(SETTINGS, log_level=level), 1)
+    events: asyncio.Queue[MediaEvent] = asyncio.Queue()
+    await plane.start(events.put_nowait)
+    try:
+        async with Phone(401) as ana:
+            await _call(plane, ROOM, "sip-ana", ana)
+            ana.press("5")
+            async with asyncio.timeout(5):
+                assert await events.get() == DigitPressed(ParticipantId("sip-ana"), "5")
+    finally:
+        await plane.stop()
+    said = capfd.readouterr().err
+    assert ("sip-ana < digit 5" in said) == (level == "debug")
+    assert ("sip-ana RTP with" in said) == (level != "warning")
 
 
 async def test_what_a_worker_refuses_is_refused(plane: WorkerPlane) -> None:

@@ -19,7 +19,7 @@ RATE = 8000
 LONGEST_CALL = 180
 """Seconds of tone; see COMPAT above."""
 
-MODULES = ("ctrl_tcp", "g711", "aufile", "sndfile", "srtp", "dtls_srtp", "ice")
+MODULES = ("ctrl_tcp", "g711", "opus", "aufile", "sndfile", "srtp", "dtls_srtp", "ice")
 APPLICATIONS = ("account", "contact", "menu")
 
 
@@ -36,7 +36,9 @@ class Phone:
         security: str = "",
         rtcp_mux: bool = False,
     ):
-        """`security` is more of the account, such as "mediaenc=dtls_srtp;medianat=ice"."""
+        """`codec` is of 8 kHz unless it says more: "opus/48000/2".
+
+        `security` is more of the account, such as "mediaenc=dtls_srtp;medianat=ice"."""
         self.folder = folder
         self.hz = hz
         self.port = free_port()
@@ -100,7 +102,7 @@ class Phone:
     def _account(self) -> str:
         answering = ";answermode=auto" if self.answers else ""
         security = f";{self.security}" if self.security else ""
-        codecs = f";audio_codecs={self.codec}/{RATE}"
+        codecs = f";audio_codecs={self.codec if '/' in self.codec else f'{self.codec}/{RATE}'}"
         return f"<{self.uri}>;regint=0{codecs}{answering}{security}\n"
 
     async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:

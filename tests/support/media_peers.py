@@ -22,6 +22,8 @@ UNHEARD = -60.0
 WINDOW = 0.3
 """Seconds that are looked at to find out what is heard now."""
 
+EVENTS = 101
+
 _LAWS = {"PCMA": (8, PCMA), "PCMU": (0, PCMU)}
 
 
@@ -111,6 +113,8 @@ class Phone(Listener, asyncio.DatagramProtocol):
         self._keys: deque[tuple[bytes, int]] = deque()
         self.target: tuple[str, int] | None = None
         self._former: set[tuple[str, int]] = set()
+        self.events: asyncio.Queue[bytes] = asyncio.Queue()
+        """Whole packets of telephone events that came."""
 
     async def __aenter__(self) -> Self:
         loop = asyncio.get_running_loop()
@@ -129,9 +133,9 @@ class Phone(Listener, asyncio.DatagramProtocol):
     def offer(self, direction: str = "sendrecv") -> str:
         return (
             "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"
-            f"m=audio {self.port} RTP/AVP {self.payload_type} 101\r\n"
+            f"m=audio {self.port} RTP/AVP {self.payload_type} {EVENTS}\r\n"
             f"a=rtpmap:{self.payload_type} {self.codec}/8000\r\n"
-            f"a=rtpmap:101 telephone-event/8000\r\na={direction}\r\n"
+            f"a=rtpmap:{EVENTS} telephone-event/8000\r\na={direction}\r\n"
         )
 
     def take(self, sdp: str) -> None:
@@ -158,6 +162,9 @@ class Phone(Listener, asyncio.DatagramProtocol):
         if addr in self._former:
             return
         assert addr == self.target
+        if data[1] & 0x7F == EVENTS:
+            self.events.put_nowait(data)
+            return
         assert data[1] & 0x7F == self.payload_type
         self.ear.add(self._law.decode(data[12:]))
 
@@ -174,7 +181,7 @@ class Phone(Listener, asyncio.DatagramProtocol):
             self._timestamp = (self._timestamp + 160) & 0xFFFF_FFFF
             if self._keys:
                 payload, timestamp = self._keys.popleft()
-                self._send(101, payload, timestamp)
+                self._send(EVENTS, payload, timestamp)
 
     def _send(self, payload_type: int, payload: bytes, timestamp: int) -> None:
         self._sequence = (self._sequence + 1) & 0xFFFF

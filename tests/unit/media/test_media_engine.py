@@ -69,7 +69,7 @@ def test_rooms_do_not_hear_each_other(table: Table) -> None:
 def test_a_blocked_voice_is_missing_for_one_listener_alone(table: Table) -> None:
     room = table.engine.open_room()
     ana, bob, cid, dan = (table.leg(room, Format.PCMU) for _ in range(4))
-    table.engine.set_gain(cid.row, ana.row, 0.0)
+    table.engine.set_gains(room, {(cid.row, ana.row): 0.0})
     for _ in range(5):
         frames = [PCMU.encode(Sounds(n).frame()) for n in (1, 2)]
         table.say(ana, frames[0])

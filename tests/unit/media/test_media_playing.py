@@ -4,12 +4,12 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from test_media_engine import Leg, Sounds, Table
 
 from gateway.media.engine import EngineEvent
 from gateway.media.formats import Format
 from gateway.media.g711 import PCMU
 from gateway.media.playing import PlayingEnded, Sound
+from support.table import Leg, Sounds, Table
 
 LOUD = 1000
 
@@ -83,7 +83,7 @@ def test_who_hears_a_prompt_alone_costs_the_others_nothing(table: Table) -> None
 def test_a_prompt_and_a_block_go_together(table: Table) -> None:
     room = table.engine.open_room()
     ana, bob, cid = (table.leg(room, Format.PCMU) for _ in range(3))
-    table.engine.set_gain(cid.row, ana.row, 0.0)
+    table.engine.set_gains(room, {(cid.row, ana.row): 0.0})
     for _ in range(5):
         tick(table, ana, bob)
         cid.hear()
