@@ -14,6 +14,7 @@ from gateway.media.dtls import DtlsIdentity
 from gateway.media.endpoint import IceLiteEndpoint
 from gateway.media.engine import Engine
 from gateway.media.ice import host_candidates
+from gateway.media.kernel_filter import attach, drops
 from gateway.media.rtp import RtpPacket
 from gateway.media.rtp_rows import RtpRows
 from gateway.media.runs import where
@@ -97,6 +98,9 @@ class IcePort:
         self._packets = PacketRows(self._inbox.rows, self._inbox.lengths)
         self._outbox = Outbox(1, 2048)
         self.junk = 0
+        """Datagrams that are none of the four, or media before there are keys for it."""
+        self.strangers = 0
+        """Media packets from addresses that belong to no leg."""
 
     def __len__(self) -> int:
         return len(self._carried)
@@ -106,6 +110,11 @@ class IcePort:
             self.remove(number)
         for sock in self._sockets.values():
             sock.close()
+
+    @property
+    def kernel_drops(self) -> int:
+        """Datagrams that never came to us: junk, and what found no room in the buffer."""
+        return sum(drops(sock) for sock in self._sockets.values())
 
     def add(
         self, carried: Carried, remote: RemoteTransport, now: float
@@ -156,28 +165,33 @@ class IcePort:
         rows, lengths = box.rows[: box.count], box.lengths[: box.count]
         kinds = kinds_of(rows, lengths)
         keys = address_keys(box.addresses[: box.count])
-        for index in where((kinds == STUN) | (kinds == DTLS)).tolist():
-            data = rows[index, : lengths[index]].tobytes()
-            self._endpoint.receive(data, keys[index], now)
+        for index in where(kinds == STUN).tolist():
+            self._endpoint.receive(rows[index, : lengths[index]].tobytes(), keys[index], now)
+        # All that is left comes from who has proved itself, or is dropped here and costs little.
+        legs = np.array([self._endpoint.leg_of.get(key, -1) for key in keys], np.intp)
+        known = legs >= 0
+        self._endpoint.counters.unknown_source += int(((kinds == DTLS) & ~known).sum())
+        for index in where((kinds == DTLS) & known).tolist():
+            self._endpoint.receive(rows[index, : lengths[index]].tobytes(), keys[index], now)
         self._tell()
-        self._open(where(kinds == RTP), keys, now, self._take_rtp)
-        self._open(where(kinds == RTCP), keys, now, self._take_rtcp)
+        self._open(where((kinds == RTP) & known), legs, now, self._take_rtp)
+        self._open(where((kinds == RTCP) & known), legs, now, self._take_rtcp)
         self.junk += int((kinds == JUNK).sum())
+        self.strangers += int(((kinds >= RTP) & ~known).sum())
 
     def _open(
         self,
         which: Rows,
-        keys: list[AddressKey],
+        legs: Rows,
         now: float,
         take: Callable[[list[int], list[int], list[SrtpSession]], Rows],
     ) -> None:
         """Finds the connections of media packets and lets `take` decrypt and use them."""
-        leg_of, carried = self._endpoint.leg_of, self._carried
+        carried = self._carried
         places: list[int] = []
         numbers: list[int] = []
         sessions: list[SrtpSession] = []
-        for index in which.tolist():
-            number = leg_of.get(keys[index], -1)
+        for index, number in zip(which.tolist(), legs[which].tolist(), strict=True):
             one = carried.get(number)
             if one is not None and one.secure is not None and one.secure.rx is not None:
                 places.append(index)
@@ -255,4 +269,5 @@ def _bind(family: socket.AddressFamily, host: str, port: int) -> socket.socket:
     except OSError:
         sock.close()
         raise
+    attach(sock)
     return prepare(sock)

@@ -1,5 +1,6 @@
 """A fault of ours over one request ends that call alone."""
 
+import gc
 import socket
 from typing import cast
 
@@ -51,6 +52,7 @@ def _answers(gateway: socket.socket, worker: socket.socket, *asked: Message) -> 
     with pytest.raises(Gone):
         Worker(Control(worker), switchboard).run()
     worker.close()
+    gc.unfreeze()
     data = bytearray()
     while chunk := gateway.recv(65_536):
         data += chunk
