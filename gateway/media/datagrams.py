@@ -205,6 +205,8 @@ class Inbox:
     def _settle(self) -> None:
         """Lengths and arrival times of what came since the last call."""
         new = slice(self._settled, self.count)
+        if new.start == new.stop:
+            return
         self._settled = self.count
         if _LIBC is None:
             self.arrivals[new] = time.monotonic()

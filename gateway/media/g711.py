@@ -4,6 +4,7 @@ ITU-T G.711, tables 1 and 2; the 14 (mu-law) and 13 (A-law) bits of its uniform 
 upper end of a 16-bit sample, as everywhere.
 """
 
+import sys
 from typing import Final
 
 import numpy as np
@@ -57,10 +58,17 @@ class Law:
         """`codes` by sample, from -32768 on."""
         self._values = values
         self._codes = np.roll(codes, 32_768)  # by the sample's bits, read as unsigned
+        # Two samples by one look-up: half the time, from a table that the cache still holds.
+        first, second = np.arange(1 << 16) & 0xFF, np.arange(1 << 16) >> 8
+        pairs = np.stack((values[first], values[second]), axis=1)
+        self._pairs = pairs.view(np.uint32)[:, 0] if sys.byteorder == "little" else None
         self._power = (values.astype(np.float32) / 32_768) ** 2
 
     def expand(self, octets: Octets) -> Samples:
-        return self._values.take(octets)
+        """int16 of the same shape."""
+        if self._pairs is None or octets.shape[-1] % 2 or not octets.flags.c_contiguous:
+            return self._values.take(octets)
+        return self._pairs.take(octets.view(np.uint16)).view(np.int16)
 
     def compress(self, samples: Samples) -> Octets:
         return self._codes.take(samples.view(np.uint16))

@@ -39,10 +39,11 @@ def level_of(power: NDArray[np.float32]) -> NDArray[np.float32]:
 def levels_of(payloads: NDArray[np.uint8], formats: NDArray[np.int8]) -> NDArray[np.uint8]:
     """-dBov of 20 ms payloads, as far as that can be seen without decoding, else unknown."""
     levels = np.full(len(payloads), UNKNOWN_LEVEL, np.uint8)
+    sampled = payloads.take(_SAMPLED, axis=1, mode="clip")
     for number, law in _LAWS:
         which = where(formats == number)
         if len(which):
-            levels[which] = -level_of(law.power(payloads[np.ix_(which, _SAMPLED)]))
+            levels[which] = -level_of(law.power(sampled[which]))
     return levels
 
 

@@ -5,7 +5,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.media.runs import starts, where
+from gateway.media.runs import lengths, starts, where
 
 Pcm = NDArray[np.int16]
 Sum = NDArray[np.int32]
@@ -28,22 +28,23 @@ _NOISE: Pcm = (
 def room_sums(pcm: Pcm, rooms: Rows, count: int) -> Sum:
     """int32[count, samples]: what is spoken in each room; `rooms` of each row of pcm ascends."""
     sums = np.zeros((count, pcm.shape[1]), np.int32)
-    if len(pcm):
-        first = starts(rooms)
-        sums[rooms[first]] = np.add.reduceat(pcm, first, axis=0, dtype=np.int32)
+    first = starts(rooms)
+    turn = np.arange(len(rooms)) - np.repeat(first, lengths(first, len(rooms)))
+    # One voice of each room at a time: there are few, and reduceat is slow on rows.
+    for number in range(int(turn.max(initial=-1)) + 1):
+        which = where(turn == number)
+        sums[rooms[which]] += pcm[which]
     return sums
 
 
 def limit(sums: Sum) -> Pcm:
-    """Sums of any number of sources, brought back into 16 bits; row by row."""
-    loud = where(np.abs(sums).max(axis=1, initial=0) > _KNEE)
+    """Sums of any number of sources, brought back into 16 bits."""
     out = sums.astype(np.int16)
-    if len(loud):
-        rows = sums[loud]
-        size = np.abs(rows)
-        over = np.maximum(size - _KNEE, 0) / _HEADROOM
-        soft = np.minimum(size, _KNEE) + _HEADROOM * np.tanh(over)
-        out[loud] = np.sign(rows) * np.rint(soft)
+    if sums.max(initial=0) > _KNEE or sums.min(initial=0) < -_KNEE:
+        loud = np.nonzero(np.abs(sums) > _KNEE)
+        samples = sums[loud]
+        soft = _KNEE + _HEADROOM * np.tanh((np.abs(samples) - _KNEE) / _HEADROOM)
+        out[loud] = np.sign(samples) * np.rint(soft)
     return out
 
 

@@ -41,11 +41,14 @@ def mix(
     rows that hear a mix of their own."""
     rooms = group.room_of_source[heard]
     count = len(group.rooms)
-    sums = room_sums(frames, rooms, count)
     speakers = np.bincount(rooms, minlength=count)
     own = group.listener_of_source[heard]
     speaks = where(own >= 0)
-    minus = sums[rooms[speaks]] - frames[speaks]
+    mixes = np.empty((count + len(speaks), frames.shape[1]), np.int32)
+    sums, minus = mixes[:count], mixes[count:]
+    sums[:] = room_sums(frames, rooms, count)
+    np.take(sums, rooms[speaks], axis=0, out=minus, mode="clip")
+    minus -= frames if len(speaks) == len(frames) else frames[speaks]
     noise = comfort_noise(tick, frames.shape[1])
     sums[speakers == 0] = noise
     minus[speakers[rooms[speaks]] == 1] = noise
@@ -54,7 +57,6 @@ def mix(
         minus[rooms[speaks] == place] += played
     mix_of = group.room_of_listener.copy()
     mix_of[own[speaks]] = count + np.arange(len(speaks))
-    mixes = np.concatenate((sums, minus))
     changed = _gains(group, heard, frames, mixes, mix_of)
     for own_mix in changed.values():
         # Who has blocked all that speak now hears a room, not a dead line.
@@ -71,7 +73,7 @@ def mix(
     lanes = numbers.copy()
     lanes[count:] = lane_of(group.listeners[positions])
     return Mixes(
-        limit(np.concatenate((mixes, *(one[np.newaxis] for one in changed.values())))),
+        limit(np.concatenate((mixes, list(changed.values()))) if changed else mixes),
         lanes,
         numbers,
         mix_of,

@@ -18,6 +18,8 @@ from gateway.media.runs import where
 Pcm = NDArray[np.int16]
 Rows = NDArray[np.intp]
 
+_PCMA = int(Format.PCMA)
+
 _Encoder = opus.Encoder | g722.Encoder
 
 
@@ -40,8 +42,8 @@ class Speaking:
         self._rooms = rooms
         self._downsampler = Downsampler(rooms + rows)
         self._encoders: dict[tuple[int, Format], _Encoder] = {}
-        self._own: dict[int, tuple[int, int]] = {}
-        """Lanes of their own: the room they left, and the last tick they were used."""
+        self._used = np.full(rooms + rows, -1, np.int64)
+        """The last tick in which a lane of its own was used; -1 for those that share."""
 
     def lane_of(self, rows: Rows) -> Rows:
         return self._rooms + rows
@@ -68,18 +70,18 @@ class Speaking:
         blocks: list[NDArray[np.uint8]] = []
         lengths: list[NDArray[np.int32]] = []
         count = 0
-        narrow = self._narrow(mixes, lanes, mix_of[formats <= Format.PCMA])
+        narrow = self._narrow(mixes, lanes, mix_of[formats <= _PCMA])
         for number in np.unique(formats).tolist():
             listeners = where(formats == number)
-            wanted, inverse = np.unique(mix_of[listeners], return_inverse=True)
-            match Format(number):
-                case Format.PCMU:
-                    block, length = _compress(g711.PCMU, narrow[wanted])
-                case Format.PCMA:
-                    block, length = _compress(g711.PCMA, narrow[wanted])
-                case _:
-                    block, length = self._encode(Format(number), mixes, lanes, rooms, wanted)
-            of_listener[listeners] = count + inverse
+            if number <= _PCMA:
+                # A table look-up for each sample: which mixes are wanted would take longer to find.
+                block = (g711.PCMA if number == _PCMA else g711.PCMU).compress(narrow)
+                length = np.full(len(block), OCTETS, np.int32)
+                of_listener[listeners] = count + mix_of[listeners]
+            else:
+                wanted, inverse = np.unique(mix_of[listeners], return_inverse=True)
+                block, length = self._encode(Format(number), mixes, lanes, rooms, wanted)
+                of_listener[listeners] = count + inverse
             blocks.append(block)
             lengths.append(length)
             count += len(block)
@@ -120,25 +122,20 @@ class Speaking:
 
     def _part(self, lanes: Rows, rooms: Rows, tick: int) -> None:
         """Lanes that begin now take the shared past with them; those that end are forgotten."""
-        for lane, room in zip(lanes.tolist(), rooms.tolist(), strict=True):
-            if lane == room:
-                continue
-            if lane not in self._own:
-                self._downsampler.past[lane] = self._downsampler.past[room]
-            self._own[lane] = (room, tick)
-        gone = [lane for lane, (room, last) in self._own.items() if last < tick - 1]
-        for lane in gone:
+        own = where(lanes != rooms)
+        theirs, left = lanes[own], rooms[own]
+        begin = self._used[theirs] < 0
+        past = self._downsampler.past
+        past[theirs[begin]] = past[left[begin]]
+        self._used[theirs] = tick
+        for lane in where((self._used >= 0) & (self._used < tick - 1)).tolist():
             self._forget(lane)
 
     def _forget(self, lane: int) -> None:
-        self._own.pop(lane, None)
+        self._used[lane] = -1
         self._downsampler.past[lane] = 0
         for number in (Format.G722, Format.OPUS):
             self._encoders.pop((lane, number), None)
-
-
-def _compress(law: g711.Law, pcm: Pcm) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
-    return law.compress(pcm), np.full(len(pcm), OCTETS, np.int32)
 
 
 def _stack(blocks: list[NDArray[np.uint8]]) -> NDArray[np.uint8]:

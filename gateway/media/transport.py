@@ -17,6 +17,7 @@ that opens is proof of life: tell it by `heard(legs, now)`, or a peer that makes
 own after connecting would lose its consent (RFC 7675) after 30 s.
 """
 
+import functools
 import socket
 import struct
 from dataclasses import dataclass
@@ -36,6 +37,7 @@ _IN = struct.Struct("=H2s4s")
 _IN6 = struct.Struct("=H2s4x16sI")
 
 
+@functools.lru_cache(8192)
 def key_of(host: str, port: int, scope: int = 0) -> AddressKey:
     """Raises `ValueError` for what is no numeric address."""
     try:
@@ -50,6 +52,7 @@ def key_of(host: str, port: int, scope: int = 0) -> AddressKey:
     return int.from_bytes(data, "little")
 
 
+@functools.lru_cache(8192)
 def address_of(key: AddressKey) -> tuple[str, int]:
     """(host, port), without an IPv6 scope."""
     if key & 0xFFFF == socket.AF_INET6:

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 Pcm = NDArray[np.int16]
 Rows = NDArray[np.intp]
 
-_PAST: Final = 640
-"""Samples that are kept: 40 ms at 16 kHz."""
+_LONGEST_FRAME: Final = 320
+"""Samples: 20 ms at 16 kHz. Two frames are kept."""
 
 _FADE_FROM, _FADE_TO = 0.010, 0.070
 _SHORTEST, _LONGEST = 0.0025, 0.015
@@ -25,12 +25,14 @@ class Waveforms:
     """What each row sounded like lately; a row keeps to one rate."""
 
     def __init__(self, rows: int) -> None:
-        self.past = np.zeros((rows, _PAST), np.int16)
+        self._past = np.zeros((rows, 2, _LONGEST_FRAME), np.int16)
+        self._newest = np.zeros(rows, np.intp)
+        """Which of the two frames."""
         self._periods: dict[int, Pcm] = {}
         self._made: dict[int, int] = {}
 
     def forget(self, row: int) -> None:
-        self.past[row] = 0
+        self._past[row] = 0
         self._periods.pop(row, None)
         self._made.pop(row, None)
 
@@ -40,14 +42,15 @@ class Waveforms:
             for number, row in enumerate(rows.tolist()):
                 if row in self._periods:
                     self._join(row, frames[number], rate)
-        size = frames.shape[1]
-        if size < _PAST:
-            self.past[rows] = np.concatenate((self.past[rows, size:], frames), axis=1)
+        self._newest[rows] = newest = self._newest[rows] ^ 1
+        self._past[rows, newest, : frames.shape[1]] = frames
 
     def conceal(self, row: int, size: int, rate: int) -> Pcm:
         """int16[size] in place of a frame that did not come."""
         if row not in self._periods:
-            self._periods[row] = self.past[row, -_lag(self.past[row], rate) :].copy()
+            newest = self._newest[row]
+            past = np.concatenate(self._past[row, (newest ^ 1, newest), :size])
+            self._periods[row] = past[-_lag(past, rate) :]
             self._made[row] = 0
         frame = self._extension(row, size, rate)
         self._made[row] += size
