@@ -24,7 +24,7 @@ Rows = NDArray[np.intp]
 States = NDArray[np.int8]
 
 _OPUS, _G722 = int(Format.OPUS), int(Format.G722)
-_LAWS: Final = ((Format.PCMU, g711.PCMU), (Format.PCMA, g711.PCMA))
+_LAWS: Final = ((int(Format.PCMU), g711.PCMU), (int(Format.PCMA), g711.PCMA))
 
 
 _SAMPLED: Final[Rows] = np.sort(np.random.default_rng(711).permutation(OCTETS)[:32])

@@ -92,6 +92,8 @@ class IcePort:
         self._endpoint = IceLiteEndpoint(identity, candidates, capacity, secrets.token_bytes, now)
         self._carried: dict[int, Carried] = {}
         self._free = list(range(capacity - 1, -1, -1))
+        self._inbound: list[SrtpSession | None] = [None] * capacity
+        """The keys that open a connection's packets, once there are some."""
         self._direct = np.full(capacity, -1, np.int64)
         """The row of connections with one stream; -1 where it has to be looked for."""
         self._inbox = Inbox(_BATCH)
@@ -130,6 +132,7 @@ class IcePort:
         if self._carried.pop(number, None) is not None:
             self._endpoint.remove_leg(number)
             self._direct[number] = -1
+            self._inbound[number] = None
             self._free.append(number)
             self._flush()
 
@@ -184,29 +187,23 @@ class IcePort:
         which: Rows,
         legs: Rows,
         now: float,
-        take: Callable[[list[int], list[int], list[SrtpSession]], Rows],
+        take: Callable[[Rows, Rows, list[SrtpSession]], Rows],
     ) -> None:
         """Finds the connections of media packets and lets `take` decrypt and use them."""
-        carried = self._carried
-        places: list[int] = []
-        numbers: list[int] = []
-        sessions: list[SrtpSession] = []
-        for index, number in zip(which.tolist(), legs[which].tolist(), strict=True):
-            one = carried.get(number)
-            if one is not None and one.secure is not None and one.secure.rx is not None:
-                places.append(index)
-                numbers.append(number)
-                sessions.append(one.secure.rx)
-        self.junk += len(which) - len(places)
-        if places:
-            self._endpoint.heard(take(places, numbers, sessions), now)
+        inbound, numbers = self._inbound, legs[which].tolist()
+        sessions = [session for number in numbers if (session := inbound[number]) is not None]
+        if len(sessions) < len(numbers):
+            self.junk += len(numbers) - len(sessions)
+            which = which[[inbound[number] is not None for number in numbers]]
+        if sessions:
+            self._endpoint.heard(take(which, legs[which], sessions), now)
 
-    def _take_rtp(self, places: list[int], numbers: list[int], sessions: list[SrtpSession]) -> Rows:
+    def _take_rtp(self, which: Rows, legs: Rows, sessions: list[SrtpSession]) -> Rows:
         box = self._inbox
-        opened = self._packets.unprotect(places, sessions)
-        which: Rows = np.array(places, np.intp)[opened]
-        legs: Rows = np.array(numbers, np.intp)[opened]
-        packets = RtpRows.parse(box.rows[: box.count], box.lengths[: box.count]).take(which)
+        opened = self._packets.unprotect(which.tolist(), sessions)
+        if not opened.all():
+            which, legs = which[opened], legs[opened]
+        packets = RtpRows.parse(box.rows, box.lengths, which)
         rows = self._direct[legs]
         for index in where((rows < 0) & packets.valid).tolist():
             place = which[index]
@@ -215,17 +212,15 @@ class IcePort:
         self._engine.receive(box.rows, which, packets, rows, box.arrivals[which])
         return legs
 
-    def _take_rtcp(
-        self, places: list[int], numbers: list[int], sessions: list[SrtpSession]
-    ) -> Rows:
+    def _take_rtcp(self, which: Rows, legs: Rows, sessions: list[SrtpSession]) -> Rows:
         box = self._inbox
-        opened = self._packets.unprotect_rtcp(places, sessions)
-        for index in where(opened).tolist():
-            carried = self._carried.get(numbers[index])
+        opened = self._packets.unprotect_rtcp(which.tolist(), sessions)
+        which, legs = which[opened], legs[opened]
+        for place, number in zip(which.tolist(), legs.tolist(), strict=True):
+            carried = self._carried.get(number)
             if carried is not None:
-                place = places[index]
                 carried.on_rtcp(box.rows[place, : box.lengths[place]].tobytes())
-        return np.array(numbers, np.intp)[opened]
+        return legs
 
     def _flush(self) -> None:
         self._tell()
@@ -242,6 +237,7 @@ class IcePort:
             match event:
                 case Connected():
                     carried.secure = event.secure
+                    self._inbound[event.leg] = event.secure.rx
                     self._set_address(carried, event.address)
                 case AddressChanged():
                     self._set_address(carried, event.address)

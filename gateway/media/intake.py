@@ -16,11 +16,12 @@ from gateway.media.jitter import COMFORT, PCM, WIDTH, JitterBuffers
 from gateway.media.opus import IS_20_MS
 from gateway.media.repacking import Repacker
 from gateway.media.rtp_rows import RtpRows, audio_levels
-from gateway.media.runs import where
+from gateway.media.runs import those, where
 from gateway.media.streams import Streams
 from gateway.media.telephone_event import TelephoneEvents
 
 Rows = NDArray[np.intp]
+Flags = NDArray[np.bool_]
 
 _OPUS = int(Format.OPUS)
 
@@ -78,20 +79,27 @@ class Intake:
         streams = self._streams
         known = packets.valid & (rows >= 0)
         is_audio = known & (packets.payload_type == streams.receive_type[rows])
+        if is_audio.all():
+            self._note(rows, arrivals)
+            self._receive_audio(buffer, which, packets, rows, arrivals, is_audio)
+            return
         is_event = known & ~is_audio & (packets.payload_type == streams.events_type[rows])
         is_noise = known & ~is_audio & (packets.payload_type == streams.noise_type[rows])
         taken = is_audio | is_event | is_noise
         self.dropped += len(rows) - int(taken.sum())
-        streams.last_heard[rows[taken]] = arrivals[taken]
-        np.add.at(streams.packets_received, rows[taken], 1)
+        self._note(rows[taken], arrivals[taken])
         for index in where(is_event).tolist():
             payload = buffer[which[index], packets.start[index] : packets.end[index]].tobytes()
             self._jitter.pass_over(int(rows[index]), int(packets.sequence[index]))
             self._receive_event(int(rows[index]), payload, int(packets.timestamp[index]), arrivals)
-        self._receive_audio(buffer, which, packets, rows, arrivals, where(is_audio))
+        self._receive_audio(buffer, which, packets, rows, arrivals, is_audio)
         for index in where(is_noise & (packets.end > packets.start)).tolist():
             level = int(buffer[which[index], packets.start[index]]) & 0x7F
             self._receive_noise(index, level, packets, rows, arrivals)
+
+    def _note(self, rows: Rows, arrivals: NDArray[np.float64]) -> None:
+        self._streams.last_heard[rows] = arrivals
+        np.add.at(self._streams.packets_received, rows, 1)
 
     def _receive_audio(
         self,
@@ -100,7 +108,7 @@ class Intake:
         packets: RtpRows,
         rows: Rows,
         arrivals: NDArray[np.float64],
-        audio: Rows,
+        is_audio: Flags,
     ) -> None:
         streams = self._streams
         lengths = packets.end - packets.start
@@ -111,21 +119,17 @@ class Intake:
             IS_20_MS[first] & (lengths > 0) & (lengths <= WIDTH),
             lengths == OCTETS,
         )
-        regular &= ~streams.is_repacked[rows]
-        for index in audio[~regular[audio]].tolist():
+        regular &= is_audio & ~streams.is_repacked[rows]
+        for index in where(is_audio & ~regular).tolist():
             payload = buffer[which[index], packets.start[index] : packets.end[index]]
             self._repack(index, int(rows[index]), payload, packets, float(arrivals[index]))
-        audio = audio[regular[audio]]
-        for start in np.unique(packets.start[audio]).tolist():
-            some = audio[packets.start[audio] == start]
+        numbers = np.where(formats == _OPUS, streams.level_number[rows], 0).astype(np.uint8)
+        said = audio_levels(buffer, which, packets, numbers)
+        for start in sorted(set(packets.start[regular].tolist())):
+            some = those(regular & (packets.start == start))
             width = int(lengths[some].max())
             payloads = buffer[which[some], start : start + width]
-            levels = levels_of(payloads, formats[some])
-            is_opus = where(formats[some] == _OPUS)
-            if len(is_opus):
-                opus = some[is_opus]
-                numbers = streams.level_number[rows[opus]]
-                levels[is_opus] = audio_levels(buffer[which[opus]], packets.take(opus), numbers)
+            levels = np.minimum(said[some], levels_of(payloads, formats[some]))
             self._jitter.put(
                 rows[some],
                 packets.sequence[some],

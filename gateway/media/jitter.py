@@ -11,6 +11,7 @@ the sender announced its pause (comfort noise of RFC 3389, or an Opus packet wit
 nothing is missing: the row rests.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -18,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateway.media.playout import PlayoutDelays
-from gateway.media.runs import lengths, starts
+from gateway.media.runs import lengths, starts, those
 
 Rows = NDArray[np.intp]
 Flags = NDArray[np.bool_]
@@ -188,7 +189,7 @@ class JitterBuffers:
         self._count(rows, ahead, steps)
         self._delays.measure(rows, arrivals - slots * TICK, self.lost(rows))
 
-        newer = ahead > 0
+        newer = those(ahead > 0)
         which = rows[newer]
         self._newest[which] = slots[newer]
         self._newest_sequence[which] = sequences[newer]
@@ -197,11 +198,13 @@ class JitterBuffers:
         places = rows * SLOTS + (slots & (SLOTS - 1))
         duplicate = self._tags[places] == slots
         late = ~duplicate & (slots < self._play[rows])
-        self.duplicate[rows] += duplicate
-        self.late[rows] += late
-        self._late_run[rows] = np.where(late, self._late_run[rows] + 1, 0)
         good = ~(duplicate | late)
-        if not good.all():
+        if good.all():
+            self._late_run[rows] = 0
+        else:
+            self.duplicate[rows] += duplicate
+            self.late[rows] += late
+            self._late_run[rows] = np.where(late, self._late_run[rows] + 1, 0)
             places, payloads, slots = places[good], payloads[good], slots[good]
             lengths, levels = lengths[good], levels[good]
         self.flat[places, : payloads.shape[1]] = payloads
@@ -315,11 +318,11 @@ def _wrapped(difference: Whole, bits: int) -> Whole:
     return ((difference + half) & (2 * half - 1)) - half
 
 
-def _rounds(rows: Rows) -> list[Rows]:
+def _rounds(rows: Rows) -> Sequence[Rows | slice]:
     """Positions in `rows`, so that no row comes twice in one round and order is kept."""
-    everything: Rows = np.arange(len(rows))
     if len(rows) < 2 or np.bincount(rows).max() == 1:
-        return [everything] if len(rows) else []
+        return [slice(None)] if len(rows) else []
+    everything: Rows = np.arange(len(rows))
     order = np.argsort(rows, kind="stable")
     ordered = rows[order]
     first = starts(ordered)

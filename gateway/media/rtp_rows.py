@@ -16,6 +16,7 @@ Whole = NDArray[np.int64]
 UNKNOWN_LEVEL: Final = 255
 
 _HEADER = 12
+_ALL = slice(None)
 _ONE_BYTE = 0xBEDE
 
 
@@ -36,32 +37,35 @@ class RtpRows:
     """Whether there is a header extension."""
 
     @classmethod
-    def parse(cls, rows: NDArray[np.uint8], lengths: NDArray[np.int32]) -> "RtpRows":
-        """`rows` uint8[n, W], `lengths` int32[n] <= W."""
-        width = rows.shape[1]
-        at = np.arange(len(rows))
-        first, second = rows[:, 0], rows[:, 1]
-        words = rows[:, :_HEADER].astype(np.int64)
-        end = lengths.astype(np.int64)
-        valid = (first >> 6 == 2) & (end >= _HEADER)
-        start = _HEADER + 4 * (first & 15).astype(np.int64)
-        extended = first & 0x10 != 0
+    def parse(
+        cls,
+        rows: NDArray[np.uint8],
+        lengths: NDArray[np.int32],
+        which: NDArray[np.intp] | slice = _ALL,
+    ) -> "RtpRows":
+        """Of the packets `which`. `rows` uint8[n, W], W a multiple of 4; `lengths` int32[n] <= W."""
+        at = np.arange(len(rows)) if isinstance(which, slice) else which
+        words = rows.view(">u4")[which, :3].T.astype(np.int64)
+        head, end = words[0], lengths[which].astype(np.int64)
+        valid = (head >> 30 == 2) & (end >= _HEADER)
+        start = _HEADER + (head >> 22 & 0x3C)
+        extended = head & 1 << 28 != 0
         if extended.any():
-            place = np.minimum(start + 2, width - 2)
-            size = rows[at, place].astype(np.int64) << 8 | rows[at, place + 1]
-            start = np.where(extended, start + 4 + 4 * size, start)
-        padded = first & 0x20 != 0
+            halves = rows.view(">u2")
+            size = halves[at, np.minimum((start >> 1) + 1, halves.shape[1] - 1)]
+            start = np.where(extended, start + 4 + 4 * size.astype(np.int64), start)
+        padded = head & 1 << 29 != 0
         if padded.any():
-            last = rows[at, np.clip(end - 1, 0, width - 1)].astype(np.int64)
+            last = rows[at, np.clip(end - 1, 0, rows.shape[1] - 1)].astype(np.int64)
             end = np.where(padded, end - last, end)
         valid &= start <= end
         return cls(
             valid,
-            (second & 0x7F).astype(np.int64),
-            second & 0x80 != 0,
-            words[:, 2] << 8 | words[:, 3],
-            words[:, 4] << 24 | words[:, 5] << 16 | words[:, 6] << 8 | words[:, 7],
-            words[:, 8] << 24 | words[:, 9] << 16 | words[:, 10] << 8 | words[:, 11],
+            head >> 16 & 0x7F,
+            head & 1 << 23 != 0,
+            head & 0xFFFF,
+            words[1],
+            words[2],
             start,
             end,
             extended & valid,
@@ -72,27 +76,33 @@ class RtpRows:
 
 
 def audio_levels(
-    rows: NDArray[np.uint8], packets: RtpRows, numbers: NDArray[np.uint8]
+    rows: NDArray[np.uint8],
+    which: NDArray[np.intp],
+    packets: RtpRows,
+    numbers: NDArray[np.uint8],
 ) -> NDArray[np.uint8]:
     """-dBov by RFC 6464, section 3; `UNKNOWN_LEVEL` where a packet does not say it.
 
-    `numbers`: of the negotiated extension for each packet, 0 for none. Only one-byte headers
-    (RFC 8285, section 4.2) are read, and of them the first four elements: senders put few there.
+    Packet i is `rows[which[i]]`, `numbers[i]` that of the negotiated extension, 0 for none. Only
+    one-byte headers (RFC 8285, section 4.2) are read, and of them the first four elements: senders
+    put few there.
     """
-    levels = np.full(len(rows), UNKNOWN_LEVEL, np.uint8)
-    which = where(packets.extended & (numbers != 0))
-    if not len(which):
+    levels = np.full(len(which), UNKNOWN_LEVEL, np.uint8)
+    told = where(packets.extended & (numbers != 0))
+    if not len(told):
         return levels
-    begin = _HEADER + 4 * (rows[which, 0] & 15).astype(np.int64)
-    profile = rows[which, begin].astype(np.int64) << 8 | rows[which, begin + 1]
-    place, end = begin + 4, packets.start[which]
-    alive = profile == _ONE_BYTE
+    at, wanted = which[told], numbers[told]
+    begin = _HEADER + 4 * (rows[at, 0] & 15).astype(np.int64)
+    alive = rows.view(">u2")[at, begin >> 1] == _ONE_BYTE
+    place, end = begin + 4, packets.start[told]
     for _ in range(4):
         alive &= place + 1 < end
         safe = np.where(alive, place, 0)
-        head = rows[which, safe]
-        found = alive & (head >> 4 == numbers[which])
-        levels[which[found]] = rows[which[found], safe[found] + 1] & 0x7F
+        head = rows[at, safe]
+        found = alive & (head >> 4 == wanted)
+        levels[told[found]] = rows[at[found], safe[found] + 1] & 0x7F
         alive &= ~found
+        if not alive.any():
+            break
         place = place + np.where(head == 0, 1, (head & 15).astype(np.int64) + 2)
     return levels

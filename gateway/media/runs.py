@@ -11,6 +11,11 @@ def where(mask: NDArray[np.bool_]) -> Rows:
     return mask.nonzero()[0]
 
 
+def those(mask: NDArray[np.bool_]) -> Rows | slice:
+    """The positions that are True as an index; where all are, nothing need be copied by it."""
+    return slice(None) if mask.all() else mask.nonzero()[0]
+
+
 def starts(ordered: NDArray[np.int64]) -> Rows:
     """Where each run of equal values begins."""
     change = np.ones(len(ordered), np.bool_)

@@ -93,8 +93,8 @@ class SrtpSession:
         self._session = Session(policy)
         self.handle: Any = self._session._srtp[0]
         """For `PacketRows`; valid as long as this object lives."""
-        self._ssrcs: dict[int, None] = {}
-        """Of packets that were opened, oldest first."""
+        self.ssrcs: dict[int, None] = {}
+        """Of packets that were opened, oldest first; to read."""
 
     @classmethod
     def inbound(cls, profile: SrtpProfile, key_and_salt: bytes) -> Self:
@@ -117,23 +117,20 @@ class SrtpSession:
         except pylibsrtp.Error:
             return None
         ssrc = int.from_bytes(opened[_RTCP_SSRC : _RTCP_SSRC + 4], "big")
-        if not self.knows(ssrc):
+        if ssrc not in self.ssrcs:
             self.remember(ssrc)
         return opened
-
-    def knows(self, ssrc: int) -> bool:
-        return ssrc in self._ssrcs
 
     def remember(self, ssrc: int) -> None:
         """A packet of a new SSRC has been opened, and libsrtp keeps state for it from now on.
 
         A peer may make up as many as it likes: the oldest then makes room.
         """
-        if len(self._ssrcs) == MAX_SSRCS:
-            oldest = next(iter(self._ssrcs))
-            del self._ssrcs[oldest]
+        if len(self.ssrcs) == MAX_SSRCS:
+            oldest = next(iter(self.ssrcs))
+            del self.ssrcs[oldest]
             self._session.remove_stream(oldest)
-        self._ssrcs[ssrc] = None
+        self.ssrcs[ssrc] = None
 
 
 class PacketRows:
@@ -152,6 +149,7 @@ class PacketRows:
         self.rows = rows
         self.lengths = lengths
         self.forged = self.replayed = 0
+        self._words = rows.view(">u4")
         first_row = ffi.cast("char *", rows.ctypes.data)
         first_length = ffi.cast("int *", lengths.ctypes.data)
         self._rows = [first_row + width * row for row in range(count)]
@@ -184,12 +182,11 @@ class PacketRows:
         if not ok.all():
             self.forged += int(np.isin(status, _FORGED).sum())
             self.replayed += int(np.isin(status, _REPLAYED).sum())
-        if len(which):
-            # The SSRC stands in the clear, and stays where it is.
-            words = self.rows[which, ssrc_at : ssrc_at + 4].view(">u4")[:, 0].tolist()
-            for index, (ssrc, session) in enumerate(zip(words, sessions, strict=True)):
-                if not session.knows(ssrc) and ok[index]:
-                    session.remember(ssrc)
+        # The SSRC stands in the clear, and stays where it is.
+        ssrcs = self._words[which, ssrc_at // 4].tolist()
+        for index, (ssrc, session) in enumerate(zip(ssrcs, sessions, strict=True)):
+            if ssrc not in session.ssrcs and ok[index]:
+                session.remember(ssrc)
         return ok
 
     def _apply(

@@ -77,7 +77,9 @@ def test_rows_say_the_same_as_single_packets(datagrams: list[bytes], extension: 
         row[: len(data)] = np.frombuffer(data, np.uint8)
     lengths = np.array([len(data) for data in datagrams], np.int32)
     packets = RtpRows.parse(rows, lengths)
-    levels = audio_levels(rows, packets, np.full(len(rows), extension, np.uint8))
+    levels = audio_levels(
+        rows, np.arange(len(rows)), packets, np.full(len(rows), extension, np.uint8)
+    )
     assert ((levels <= 127) | (levels == 255)).all()
     for index, data in enumerate(datagrams):
         try:
