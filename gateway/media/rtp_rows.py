@@ -43,7 +43,7 @@ class RtpRows:
         lengths: NDArray[np.int32],
         which: NDArray[np.intp] | slice = _ALL,
     ) -> "RtpRows":
-        """Of the packets `which`. `rows` uint8[n, W], W a multiple of 4; `lengths` int32[n] <= W."""
+        """Of packets `which`. `rows` uint8[n, W], W a multiple of 4; `lengths` int32[n] <= W."""
         at = np.arange(len(rows)) if isinstance(which, slice) else which
         words = rows.view(">u4")[which, :3].T.astype(np.int64)
         head, end = words[0], lengths[which].astype(np.int64)
