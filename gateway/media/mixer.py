@@ -41,10 +41,12 @@ def limit(sums: Sum) -> Pcm:
     """Sums of any number of sources, brought back into 16 bits."""
     out = sums.astype(np.int16)
     if sums.max(initial=0) > _KNEE or sums.min(initial=0) < -_KNEE:
-        loud = np.nonzero(np.abs(sums) > _KNEE)
-        samples = sums[loud]
-        soft = _KNEE + _HEADROOM * np.tanh((np.abs(samples) - _KNEE) / _HEADROOM)
-        out[loud] = np.sign(samples) * np.rint(soft)
+        samples = sums.ravel()
+        loud = np.flatnonzero(np.abs(samples) > _KNEE)
+        samples = samples[loud]
+        over = (np.abs(samples).astype(np.float32) - _KNEE) / np.float32(_HEADROOM)
+        soft = np.rint(_KNEE + _HEADROOM * np.tanh(over))
+        out.ravel()[loud] = np.copysign(soft, samples)
     return out
 
 
