@@ -24,9 +24,12 @@ from numpy.typing import NDArray
 from gateway.media import stun
 from gateway.media.datagrams import Inbox, Outbox, Sockets, address_row, prepare
 from gateway.media.dtls import DtlsAssociation, DtlsIdentity, DtlsState
+from gateway.media.fan_in import FanIn, fan_in
+from gateway.media.fan_out import RING_ENTRIES, FanOut
 from gateway.media.srtp import PacketRows, SrtpSession
 from gateway.media.stun import Attribute
 from gateway.media.transport import key_of
+from gateway.media.uring import Ring
 from load.voices import FRAMES, voices
 
 HOST = "127.0.0.1"
@@ -39,8 +42,7 @@ _STEP = 0.005
 _SPEECH, _QUIET = 0x80 | 22, 75
 """RFC 6464, section 3: the voice bit and -dBov."""
 
-_TAKEN_EACH = 16
-_TAKEN_AT_ONCE = 64
+_TAKEN_AT_ONCE = 2048
 _CONNECT_TIMEOUT = 12.0
 _REPEAT = 0.4
 
@@ -88,18 +90,13 @@ class Callers:
         self.outbox = Outbox(count, 256)
         self._write_headers(job, talking)
         self.sockets = Sockets([_socket() for _ in range(count if job.secure else 1)])
-        self._of_phase = [
-            Sockets(self.sockets.sockets[start:stop])
-            for start, stop in itertools.pairwise(self._bounds)
-        ]
-        self._to_take = [
-            Sockets(self.sockets.sockets[start : start + _TAKEN_AT_ONCE])
-            for start in range(0, len(self.sockets), _TAKEN_AT_ONCE)
-        ]
         self.ports = [sock.getsockname()[1] for sock in self.sockets.sockets]
         self._sessions: list[SrtpSession] = []
         self._packets = PacketRows(self.outbox.rows, self.outbox.lengths)
-        self._inbox = Inbox(_TAKEN_EACH * _TAKEN_AT_ONCE)
+        self._inbox = Inbox(_TAKEN_AT_ONCE)
+        self._ways: list[FanOut] = []
+        """Of each phase, where callers have sockets of their own."""
+        self._arriving: FanIn | None = None
 
     def _write_headers(self, job: Job, talking: NDArray[np.bool_]) -> None:
         rows = self.outbox.rows
@@ -117,7 +114,16 @@ class Callers:
             self.outbox.addresses[row] = address_row(key_of(HOST, port))
 
     def secure(self, sessions: Sequence[SrtpSession]) -> None:
+        """They are connected, and their addresses known."""
         self._sessions = list(sessions)
+        sockets, ring = self.sockets.sockets, Ring.open(RING_ENTRIES, RING_ENTRIES)
+        self._ways = [
+            FanOut(self.outbox, start, Sockets(sockets[start:stop]), ring)
+            for start, stop in itertools.pairwise(self._bounds)
+        ]
+        self._arriving = fan_in(len(sockets), _TAKEN_AT_ONCE)
+        for number, sock in enumerate(sockets):
+            self._arriving.add(sock, number)
 
     def send(self, step: int) -> None:
         """The packets of the callers whose phase it is."""
@@ -133,19 +139,19 @@ class Callers:
         self.outbox.lengths[some] = self._voices.lengths[voice, frame] + self._payload_at
         if self._sessions:
             self._packets.protect(range(start, stop), self._sessions[some])
-            self.counts.sent += self.outbox.send_each(self._of_phase[phase], start)
+            self._ways[phase].send()
+            self.counts.sent += stop - start
         else:
             self.counts.sent += self.outbox.send(self.sockets.sockets[0], start, stop)
 
-    def take(self, step: int) -> None:
-        if len(self.sockets) == 1:
+    def take(self) -> None:
+        if self._arriving is None:
             while not self._inbox.receive(self.sockets.sockets[0]):
                 self._count()
             self._count()
-        elif step % (4 * _PHASES) == 0:
-            for some in self._to_take:
-                self._inbox.receive_each(some, _TAKEN_EACH)
-                self._count()
+            return
+        while len(self._arriving.receive(self._inbox)):
+            self._count()
 
     def _count(self) -> None:
         self.counts.received += self._inbox.count
@@ -248,7 +254,7 @@ def _run(callers: Callers) -> None:
             step += missed
             callers.counts.left_out += missed * len(callers.outbox.rows) // _PHASES
         callers.send(step)
-        callers.take(step)
+        callers.take()
         step += 1
 
 
@@ -256,7 +262,7 @@ def _run_stepped(callers: Callers) -> None:
     """The first "step" has been read."""
     for step in itertools.count():
         callers.send(step)
-        callers.take(step)
+        callers.take()
         _say(**asdict(callers.counts))
         if not sys.stdin.readline():
             return
@@ -280,7 +286,8 @@ def main() -> None:
             ports += [one[0] for one in far["secure"]]
         _say(known=len(ports))
     callers.aim(ports)
-    callers.secure(sessions)
+    if sessions:
+        callers.secure(sessions)
     if sys.stdin.readline().strip() == "send":
         _say(sending=True)
         _run(callers)
