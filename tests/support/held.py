@@ -24,5 +24,12 @@ def udp_sockets(pid: int) -> int:
         for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]
     ]
     inodes = {f"socket:[{row[9]}]" for row in rows}
-    links = [os.readlink(link) for link in Path(f"/proc/{pid}/fd").iterdir()]
-    return sum(link in inodes for link in links)
+    links = Path(f"/proc/{pid}/fd").iterdir()
+    return sum(_target(link) in inodes for link in links)
+
+
+def _target(link: Path) -> str:
+    try:
+        return os.readlink(link)
+    except FileNotFoundError:  # closed between listing and reading
+        return ""
