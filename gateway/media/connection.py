@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from gateway.errors import Reason, Refused
+from gateway.media.dtls_negotiation import check_unchanged
 from gateway.media.engine import Engine
 from gateway.media.formats import format_of
 from gateway.media.ice_port import Carried, IcePort
@@ -115,12 +116,8 @@ class Connection:
         self._engine.close_stream(section.row)
 
     def _check_transport(self, remote: RemoteTransport) -> None:
-        before = self._remote
-        if before is not None and (before.ufrag, before.password) != (
-            remote.ufrag,
-            remote.password,
-        ):
-            raise Refused(Reason.MEDIA, "ICE cannot be restarted: make a new connection")
+        if self._remote is not None:
+            check_unchanged(self._remote, remote)
 
     def _check_room(self, taken: WebRtcOffer) -> None:
         new = sum(audio.mid not in self.sections for audio in taken.sections)

@@ -66,6 +66,16 @@ def read_transport(section: MediaDescription, whole: SessionDescription) -> Remo
     )
 
 
+def check_unchanged(before: RemoteTransport, after: RemoteTransport) -> None:
+    """Raises `Refused` (media): what has been connected stays as it is; RFC 8839, section 4.4."""
+    if (before.ufrag, before.password) != (after.ufrag, after.password):
+        raise Refused(Reason.MEDIA, "ICE cannot be restarted: make a new connection")
+    if not {(name, digest.upper()) for name, digest in after.fingerprints} & {
+        (name, digest.upper()) for name, digest in before.fingerprints
+    }:
+        raise Refused(Reason.MEDIA, "the certificate cannot change: make a new connection")
+
+
 def session_attributes(remote: RemoteTransport) -> Iterator[Attribute]:
     """What an answer of ours says for the whole session; RFC 8839, section 5.3."""
     if remote.ufrag:

@@ -8,13 +8,14 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.media.datagrams import Inbox, Outbox, address_keys, address_row, prepare
+from gateway.media.datagrams import Inbox, Outbox, address_keys, address_row
 from gateway.media.demultiplex import DTLS, JUNK, RTCP, RTP, STUN, kinds_of
 from gateway.media.dtls import DtlsIdentity
 from gateway.media.endpoint import IceLiteEndpoint
 from gateway.media.engine import Engine
 from gateway.media.ice import host_candidates
-from gateway.media.kernel_filter import attach, drops
+from gateway.media.ice_sockets import ice_sockets
+from gateway.media.kernel_filter import drops
 from gateway.media.rtp import RtpPacket
 from gateway.media.rtp_rows import RtpRows
 from gateway.media.runs import where
@@ -80,15 +81,12 @@ class IcePort:
     ) -> None:
         """Binds `port` (0: any) on each of `hosts`. Raises `OSError`."""
         self._engine = engine
-        self._sockets: dict[socket.AddressFamily, socket.socket] = {}
-        for host in hosts:
-            family = socket.AF_INET6 if ":" in host else socket.AF_INET
-            if family not in self._sockets:
-                self._sockets[family] = _bind(family, host, port)
-                port = self._sockets[family].getsockname()[1]
-        self.port = port
+        self._sockets = ice_sockets(hosts, port)
+        self._via: dict[AddressKey, socket.socket] = {}
+        """By which of them a peer's address was heard last."""
+        self.port: int = self._sockets[0].getsockname()[1]
         capacity = engine.streams.capacity
-        candidates = host_candidates([(host, port) for host in hosts])
+        candidates = host_candidates([(host, self.port) for host in hosts])
         self._endpoint = IceLiteEndpoint(identity, candidates, capacity, secrets.token_bytes, now)
         self._carried: dict[int, Carried] = {}
         self._free = list(range(capacity - 1, -1, -1))
@@ -110,13 +108,13 @@ class IcePort:
     def close(self) -> None:
         for number in tuple(self._carried):
             self.remove(number)
-        for sock in self._sockets.values():
+        for sock in self._sockets:
             sock.close()
 
     @property
     def kernel_drops(self) -> int:
         """Datagrams that never came to us: junk, and what found no room in the buffer."""
-        return sum(drops(sock) for sock in self._sockets.values())
+        return sum(drops(sock) for sock in self._sockets)
 
     def add(
         self, carried: Carried, remote: RemoteTransport, now: float
@@ -135,17 +133,20 @@ class IcePort:
             self._inbound[number] = None
             self._free.append(number)
             self._flush()
+            known = self._endpoint.leg_of
+            if len(self._via) > 2 * len(known) + 64:
+                self._via = {key: sock for key, sock in self._via.items() if key in known}
 
     def set_direct(self, number: int, row: int) -> None:
         self._direct[number] = row
 
     def drain(self, now: float) -> None:
-        for sock in self._sockets.values():
+        for sock in self._sockets:
             for _ in range(_MOST_BATCHES):
                 self._inbox.clear()
                 is_all = self._inbox.receive(sock)
                 if self._inbox.count:
-                    self._sort(now)
+                    self._sort(sock, now)
                 if is_all:
                     break
         self._flush()
@@ -163,13 +164,17 @@ class IcePort:
             data = packet if session is None else session.protect_rtcp(packet)
             self._send(carried.sock, data, carried.address)
 
-    def _sort(self, now: float) -> None:
+    def _sort(self, sock: socket.socket, now: float) -> None:
         box = self._inbox
         rows, lengths = box.rows[: box.count], box.lengths[: box.count]
         kinds = kinds_of(rows, lengths)
         keys = address_keys(box.addresses[: box.count])
         for index in where(kinds == STUN).tolist():
             self._endpoint.receive(rows[index, : lengths[index]].tobytes(), keys[index], now)
+            if keys[index] in self._endpoint.leg_of:
+                self._via[keys[index]] = sock
+        # The answer to a check leaves from the address that was asked; RFC 8445, section 7.3.
+        self._flush(sock)
         # All that is left comes from who has proved itself, or is dropped here and costs little.
         legs = np.array([self._endpoint.leg_of.get(key, -1) for key in keys], np.intp)
         known = legs >= 0
@@ -222,12 +227,19 @@ class IcePort:
                 carried.on_rtcp(box.rows[place, : box.lengths[place]].tobytes())
         return legs
 
-    def _flush(self) -> None:
+    def _flush(self, via: socket.socket | None = None) -> None:
         self._tell()
         for data, address in self._endpoint.datagrams_to_send():
-            sock = self._sockets.get(socket.AddressFamily(address & 0xFFFF))
+            sock = via or self._way_to(address)
             if sock is not None:
                 self._send(sock, data, address)
+
+    def _way_to(self, address: AddressKey) -> socket.socket | None:
+        sock = self._via.get(address)
+        if sock is None:
+            family = socket.AddressFamily(address & 0xFFFF)
+            sock = next((one for one in self._sockets if one.family == family), None)
+        return sock
 
     def _tell(self) -> None:
         for event in self._endpoint.events():
@@ -246,7 +258,7 @@ class IcePort:
 
     def _set_address(self, carried: Carried, address: AddressKey) -> None:
         carried.address = address
-        carried.sock = self._sockets[socket.AddressFamily(address & 0xFFFF)]
+        carried.sock = self._way_to(address)
         carried.on_connected()
 
     def _send(self, sock: socket.socket, data: bytes, address: AddressKey) -> None:
@@ -254,16 +266,3 @@ class IcePort:
         self._outbox.lengths[0] = len(data)
         self._outbox.addresses[0] = address_row(address)
         self._outbox.send(sock, 0, 1)
-
-
-def _bind(family: socket.AddressFamily, host: str, port: int) -> socket.socket:
-    sock = socket.socket(family, socket.SOCK_DGRAM)
-    try:
-        if family == socket.AF_INET6:
-            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        sock.bind(("", port))
-    except OSError:
-        sock.close()
-        raise
-    attach(sock)
-    return prepare(sock)

@@ -9,6 +9,7 @@ from dataclasses import replace
 from gateway.errors import Reason, Refused
 from gateway.media.dtls import DtlsIdentity
 from gateway.media.dtls_leg import DtlsLeg
+from gateway.media.dtls_negotiation import check_unchanged
 from gateway.media.endpoint import IceLiteEndpoint
 from gateway.media.engine import Engine
 from gateway.media.formats import Format, format_of
@@ -90,6 +91,10 @@ class PhoneLeg:
         remote = read_remote(choice.section, offer, self._address)
         if self._remote is not None and _kind(remote) != _kind(self._remote):
             raise Refused(Reason.MEDIA, "a call cannot change over to another transport")
+        if self._dtls is not None and remote.dtls is not None:
+            check_unchanged(self._dtls[0], remote.dtls)
+            # The association stands, and with it who began it; RFC 8842, section 5.5.
+            remote = replace(remote, dtls=self._dtls[0])
         self._secure(remote, identity, now)
         self._take(remote, now)
         return self._describe(lambda local: describe_answer(offer, choice.index, remote, local))
