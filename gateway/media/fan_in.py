@@ -124,6 +124,8 @@ class RingFanIn:
         cancel[0, 4] = ~np.uint64(0)
         self._descriptor[key] = -1
         self._start(cancel)
+        # Only then does closing the socket free its port.
+        self._ring.settle()
 
     def receive(self, box: Inbox) -> Rows:
         done = self._ring.completions()

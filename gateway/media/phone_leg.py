@@ -27,7 +27,7 @@ from gateway.media.rtp_negotiation import (
     read_answer,
     read_remote,
 )
-from gateway.media.rtp_ports import RtpPorts, family_of
+from gateway.media.rtp_ports import RtpPorts
 from gateway.media.sdes import Crypto, answer_to, key_and_salt_length, secure_leg
 from gateway.media.streams import Receiving, Sending
 from gateway.media.transport import (
@@ -74,7 +74,7 @@ class PhoneLeg:
         self._session_id = secrets.randbits(62)
         self._version = 0
         self._last_description = ""
-        sockets = free.bind(family_of(address))
+        sockets = free.bind(address)
         self._port: int = sockets[0].getsockname()[1]
         try:
             self.row = engine.open_stream(room, Format.PCMA, is_leg=True)

@@ -28,15 +28,15 @@ class RtpPorts:
         self._size = len(even)
         self._has_told = False
 
-    def bind(self, family: socket.AddressFamily) -> Pair:
-        """Raises `Refused` (overloaded) when no pair is free.
+    def bind(self, address: str) -> Pair:
+        """On `address`, if it is this machine's. Raises `Refused` (overloaded) when none is free.
 
         Ports that another program holds are passed over, and tried again later.
         """
         for _ in range(len(self._free)):
             port = self._free.popleft()
             try:
-                pair = _bind_pair(family, port)
+                pair = _bind_pair(address, port)
             except OSError as error:
                 self._free.append(port)
                 raise self._refused(f"{error.strerror}; raise the limit of open files") from None
@@ -82,15 +82,15 @@ def family_of(host: str) -> socket.AddressFamily:
     return socket.AF_INET6 if ":" in host else socket.AF_INET
 
 
-def _bind_pair(family: socket.AddressFamily, port: int) -> Pair | None:
+def _bind_pair(address: str, port: int) -> Pair | None:
     """None where a port is taken. Raises `OSError` when nothing more can be opened at all."""
     halves: list[socket.socket] = []
     try:
         for offset in (0, 1):
-            half = socket.socket(family, socket.SOCK_DGRAM)
+            half = socket.socket(family_of(address), socket.SOCK_DGRAM)
             halves.append(half)
             half.setblocking(False)
-            half.bind(("", port + offset))
+            _bind(half, address, port + offset)
     except OSError as error:
         for half in halves:
             half.close()
@@ -98,3 +98,13 @@ def _bind_pair(family: socket.AddressFamily, port: int) -> Pair | None:
             raise
         return None
     return halves[0], halves[1]
+
+
+def _bind(sock: socket.socket, address: str, port: int) -> None:
+    """To all addresses where the described one belongs to a NAT in front of us."""
+    try:
+        sock.bind((address, port))
+    except OSError as error:
+        if error.errno != errno.EADDRNOTAVAIL:
+            raise
+        sock.bind(("", port))

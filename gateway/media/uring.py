@@ -138,6 +138,10 @@ class Ring:
         self._enter(0, len(self._done), _GETEVENTS | _EXT_ARG, self._at_once.ctypes.data)
         return self.taken()
 
+    def settle(self) -> None:
+        """Lets what has been cancelled end now; its completions are taken later."""
+        self._enter(0, 0, _GETEVENTS, 0)
+
     def taken(self) -> NDArray[Any]:
         """The completions that are there without asking the kernel for more."""
         head, tail = int(self._done_head[0]), int(self._done_tail[0])

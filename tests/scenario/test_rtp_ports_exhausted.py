@@ -62,10 +62,10 @@ def test_a_port_that_another_program_gave_up_is_tried_again(ports: range) -> Non
     pool = RtpPorts(ports)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as foreign:
         foreign.bind(("", ports[3]))
-        pairs = [pool.bind(socket.AF_INET) for _ in range(2)]
+        pairs = [pool.bind("127.0.0.1") for _ in range(2)]
         with pytest.raises(Refused):
-            pool.bind(socket.AF_INET)
-    pairs.append(pool.bind(socket.AF_INET))
+            pool.bind("127.0.0.1")
+    pairs.append(pool.bind("127.0.0.1"))
     assert pairs[-1][1].getsockname()[1] == ports[3]
     for pair in pairs:
         pool.give_back(pair)
@@ -73,12 +73,12 @@ def test_a_port_that_another_program_gave_up_is_tried_again(ports: range) -> Non
 
 def test_a_closed_pair_comes_round_again_after_all_others(ports: range) -> None:
     pool = RtpPorts(ports)
-    first = pool.bind(socket.AF_INET)
+    first = pool.bind("127.0.0.1")
     number = first[0].getsockname()[1]
     pool.give_back(first)
-    others = [pool.bind(socket.AF_INET) for _ in range(2)]
+    others = [pool.bind("127.0.0.1") for _ in range(2)]
     assert number not in [pair[0].getsockname()[1] for pair in others]
-    again = pool.bind(socket.AF_INET)
+    again = pool.bind("127.0.0.1")
     assert again[0].getsockname()[1] == number
     for pair in (*others, again):
         pool.give_back(pair)
@@ -94,8 +94,8 @@ def test_without_descriptors_a_phone_is_refused_and_the_log_says_why(
     with monkeypatch.context() as patched:
         patched.setattr("gateway.media.rtp_ports.socket.socket", no_socket)
         with pytest.raises(Refused) as refused:
-            pool.bind(socket.AF_INET)
+            pool.bind("127.0.0.1")
     assert refused.value.reason is Reason.OVERLOADED
     assert _cures(caplog) == ["no RTP ports for another phone: Too many open files; raise the "
                               "limit of open files"]  # fmt: skip
-    pool.give_back(pool.bind(socket.AF_INET))
+    pool.give_back(pool.bind("127.0.0.1"))
