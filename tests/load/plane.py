@@ -20,7 +20,7 @@ SETTINGS = Settings(
     rtp_ports=range(12_000, 18_000), address=HOST, ice_addresses=(HOST,), capacity=4096
 )
 _AT_ONCE = 40
-"""Handshakes."""
+"""Calls that are answered together."""
 
 
 def rooms_of(legs: int, size: int) -> list[int]:
@@ -110,12 +110,16 @@ async def seat(
     plane: WorkerPlane, ports: Sequence[int], codec: str, rooms: Sequence[int], first_room: int = 0
 ) -> list[int]:
     """Phones that receive on `ports`; gives where each of them has to send to."""
-    theirs = []
-    for number, (port, room) in enumerate(zip(ports, rooms, strict=True)):
-        name = f"phone-{first_room}-{number}"
-        theirs.append(
-            port_in(await _answer(plane, name, first_room + room, plain_offer(port, codec)))
+    callers = list(enumerate(zip(ports, rooms, strict=True)))
+    theirs: list[int] = []
+    for start in range(0, len(callers), _AT_ONCE):
+        answers = (
+            _answer(
+                plane, f"phone-{first_room}-{number}", first_room + room, plain_offer(port, codec)
+            )
+            for number, (port, room) in callers[start : start + _AT_ONCE]
         )
+        theirs += [port_in(answer) for answer in await asyncio.gather(*answers)]
     return theirs
 
 
