@@ -7,6 +7,7 @@ import shutil
 import socket
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
+from dataclasses import asdict
 from typing import Protocol
 
 from gateway.conference.rooms import Rooms, Surroundings
@@ -17,6 +18,7 @@ from gateway.media.settings import Settings
 from gateway.media.worker_plane import WorkerPlane
 from gateway.ports import Bridge
 from gateway.trees.policies.breadth_first import BreadthFirst
+from gateway.web.metrics import exposition
 from gateway.web.server import WebServer
 from sipbridge.bridge import SipBridge
 from xmppbridge.bridge import XmppBridge
@@ -56,6 +58,7 @@ class Gateway:
             key=config.web.key,
             state_dir=config.state_dir,
             status=self.status,
+            metrics=self.metrics,
         )
         self.sip = _sip(config) if config.sip.enabled else None
         self.xmpp_off = _why_xmpp_is_off(config)
@@ -90,6 +93,14 @@ class Gateway:
 
     def status(self) -> Mapping[str, object]:
         """What is open now, and every room with its trees; plain values for JSON."""
+        engines = {str(number): asdict(one) for number, one in self._plane.statistics().items()}
+        return {"open": self._open_now(), "media": engines, "rooms": self.rooms.describe()}
+
+    def metrics(self) -> bytes:
+        """The same in numbers for Prometheus, without a line for each call."""
+        return exposition(self._open_now(), self._plane.statistics())
+
+    def _open_now(self) -> dict[str, int]:
         parts: list[_Inventoried | None] = [
             self.rooms,
             self._plane,
@@ -101,7 +112,7 @@ class Gateway:
         for part in parts:
             if part is not None:
                 open_now.update(part.inventory())
-        return {"open": open_now, "rooms": self.rooms.describe()}
+        return open_now
 
     def invitation(self) -> str:
         """What to do now, for the person who started this."""

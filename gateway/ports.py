@@ -16,6 +16,7 @@ from typing import NewType, Protocol
 
 from gateway.address import Address
 from gateway.errors import Reason
+from gateway.statistics import EngineStatistics, LegStatistics
 
 RoomName = NewType("RoomName", str)
 
@@ -110,7 +111,14 @@ class Signal:
     body: Mapping[str, object]
 
 
-LegEvent = RosterChanged | Attach | Detach | Signal
+@dataclass(frozen=True, slots=True)
+class QualityTold:
+    """How the media of some legacy participants does; those that are not named did not change."""
+
+    legs: Mapping[ParticipantId, LegStatistics]
+
+
+LegEvent = RosterChanged | Attach | Detach | Signal | QualityTold
 
 
 class Leg(Protocol):
@@ -310,8 +318,22 @@ class RecordingStopped:
     why: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """How some legs of a room do; each comes about every five seconds."""
+
+    room: RoomName
+    legs: Mapping[ParticipantId, LegStatistics]
+
+
 MediaEvent = (
-    DigitPressed | LegFailed | PlayEnded | RecordingStarted | RecordingStopped | SeatReceiving
+    DigitPressed
+    | LegFailed
+    | Measured
+    | PlayEnded
+    | RecordingStarted
+    | RecordingStopped
+    | SeatReceiving
 )
 
 
@@ -422,6 +444,11 @@ class MediaPlane(Protocol):
 
     def stop_recording(self, room: RoomName) -> None:
         """`RecordingStopped` tells when the file is whole."""
+        ...
+
+    def statistics(self) -> Mapping[int, EngineStatistics]:
+        """How each engine does, as of some seconds ago, by its number; one that is being started
+        is missing."""
         ...
 
     def inventory(self) -> Mapping[str, int]:

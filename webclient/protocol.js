@@ -19,6 +19,16 @@ import { isVisible } from "./names.js";
  * @property {Muted} muted
  */
 /** @typedef {{source: string, parent: string, child: string}} Edge */
+/**
+ * How a phone's or an XMPP client's sound has come through lately.
+ *
+ * @typedef {object} Quality
+ * @property {"good" | "fair" | "bad"} quality
+ * @property {number} missing the part of its sound that was lost, 0 to 1
+ * @property {number | null} missingThere the same of what it hears; null if it does not say
+ * @property {number} jitterMs
+ * @property {number | null} roundTripMs
+ */
 /** @typedef {{source: string, kind: MediaKind}} Track */
 /** @typedef {Record<string, Track>} Tracks what each m-section carries, by mid */
 /** @typedef {{type: "offer" | "answer", sdp: string}} Description */
@@ -43,11 +53,12 @@ import { isVisible } from "./names.js";
 /**
  * @typedef {{type: "roster", version: number, participants: Participant[]}} RosterMessage
  * @typedef {{type: "attach" | "detach"} & Edge} EdgeMessage
+ * @typedef {{type: "quality", participants: Record<string, Quality>}} QualityMessage
  * @typedef {{type: "signal", from: string} & SignalBody} SignalMessage
  * @typedef {{type: "error", code: string, text: string}} ErrorMessage
  * @typedef {{type: "bye", reason: string, text: string}} Bye
  * @typedef {{type: "pong"}} Pong
- * @typedef {Welcome | RosterMessage | EdgeMessage | SignalMessage} RoomMessage
+ * @typedef {Welcome | RosterMessage | EdgeMessage | QualityMessage | SignalMessage} RoomMessage
  * @typedef {RoomMessage | ErrorMessage | Bye | Pong} ServerMessage
  */
 
@@ -108,6 +119,15 @@ const READERS = {
   }),
   attach: (message) => ({ type: "attach", ...edge(message) }),
   detach: (message) => ({ type: "detach", ...edge(message) }),
+  quality: (message) => ({
+    type: "quality",
+    participants: Object.fromEntries(
+      Object.entries(record(message.participants, "participants")).map(([id, one]) => [
+        id,
+        quality(one),
+      ]),
+    ),
+  }),
   signal: (message) => ({ type: "signal", from: string(message, "from"), ...signalBody(message) }),
   error: (message) => ({
     type: "error",
@@ -139,6 +159,25 @@ function participant(value) {
     name: string(member, "name"),
     publishes: list(member, "publishes").filter(isMediaKind),
     muted: { audio: muted.audio === true, video: muted.video === true },
+  };
+}
+
+/**
+ * @param {unknown} value
+ * @returns {Quality}
+ */
+function quality(value) {
+  const member = record(value, "quality");
+  const word = string(member, "quality");
+  if (word !== "good" && word !== "fair" && word !== "bad") {
+    throw new ProtocolError(`no quality is ${JSON.stringify(word)}`);
+  }
+  return {
+    quality: word,
+    missing: number(member, "missing"),
+    missingThere: member.missing_there === null ? null : number(member, "missing_there"),
+    jitterMs: number(member, "jitter_ms"),
+    roundTripMs: member.round_trip_ms === null ? null : number(member, "round_trip_ms"),
   };
 }
 

@@ -5,7 +5,7 @@
  * is for `relay.js`. A new `welcome` starts from nothing: after a rejoin everything is told anew.
  */
 
-/** @import {Edge, Participant, ServerMessage} from "./protocol.js" */
+/** @import {Edge, Participant, Quality, ServerMessage} from "./protocol.js" */
 
 /**
  * @typedef {object} Room
@@ -15,6 +15,7 @@
  * @property {number} version of the roster
  * @property {readonly Participant[]} participants in order of joining
  * @property {readonly Edge[]} edges in order of attaching, the newest last
+ * @property {Readonly<Record<string, Quality>>} qualities of those whose media ends at the gateway
  */
 
 /** @type {Room} */
@@ -25,6 +26,7 @@ export const EMPTY_ROOM = Object.freeze({
   version: -1,
   participants: [],
   edges: [],
+  qualities: {},
 });
 
 /**
@@ -44,6 +46,8 @@ export function reduce(room, message) {
     }
     case "detach":
       return { ...room, edges: withoutEdge(room.edges, message) };
+    case "quality":
+      return { ...room, qualities: { ...room.qualities, ...message.participants } };
     default:
       return room;
   }
@@ -64,7 +68,8 @@ function withRoster(room, { version, participants }) {
   const edges = room.edges.filter(
     ({ source, parent, child }) => !left.has(source) && !left.has(parent) && !left.has(child),
   );
-  return { ...room, version, participants, edges };
+  const known = Object.entries(room.qualities).filter(([id]) => present.has(id));
+  return { ...room, version, participants, edges, qualities: Object.fromEntries(known) };
 }
 
 /**
@@ -106,6 +111,21 @@ export function reachable(room) {
   for (const { parent, child } of room.edges) ids.add(parent).add(child);
   ids.delete(room.you);
   return ids;
+}
+
+/**
+ * What a person is told about somebody's connection.
+ *
+ * @param {Quality} quality
+ */
+export function qualityText({ quality, missing, missingThere, jitterMs, roundTripMs }) {
+  const words = { good: "Good connection", fair: "Fair connection", bad: "Bad connection" };
+  const lost = (/** @type {number} */ part) => `${(100 * part).toFixed(1)} %`;
+  const parts = [`${lost(missing)} of the sound missing`];
+  if (missingThere !== null) parts.push(`${lost(missingThere)} of what they hear`);
+  parts.push(`jitter ${Math.round(jitterMs)} ms`);
+  if (roundTripMs !== null) parts.push(`round trip ${Math.round(roundTripMs)} ms`);
+  return `${words[quality]}: ${parts.join(", ")}`;
 }
 
 /**

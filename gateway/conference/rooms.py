@@ -7,7 +7,7 @@ clock and the timer come in.
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Protocol
 
 from gateway.address import Address
@@ -24,6 +24,7 @@ from gateway.ports import (
     Leg,
     LegEvent,
     LegFailed,
+    Measured,
     MediaEvent,
     MediaKind,
     MediaPlane,
@@ -31,11 +32,13 @@ from gateway.ports import (
     Offer,
     Participant,
     ParticipantId,
+    QualityTold,
     RoomName,
     RosterChanged,
     SeatReceiving,
     Signal,
 )
+from gateway.statistics import LegStatistics
 from gateway.trees.planner import TreePolicy
 
 _log = logging.getLogger("trestle.rooms")
@@ -83,6 +86,8 @@ class _Seated:
     room: RoomName
     native: bool
     since: float
+    statistics: LegStatistics | None = None
+    """The latest, of one whose media ends at the gateway."""
 
 
 @dataclass(slots=True)
@@ -276,11 +281,23 @@ class Rooms:
                     conference = self._rooms[room].conference
                     conference.ready(SEAT, edge.source, edge.parent, now)
                     self._drain(room, self._rooms[room])
+            case Measured(room, legs):
+                self._tell_quality(room, legs)
             case LegFailed(leg, reason, text):
                 attachment = self._attachment(leg)
                 self.leave(leg, reason, text)
                 if attachment is not None:
                     attachment.hang_up(reason, text)
+
+    def _tell_quality(self, name: RoomName, legs: Mapping[ParticipantId, LegStatistics]) -> None:
+        """To those who have a screen, about those who are still here."""
+        here = {leg: one for leg, one in legs.items() if leg in self._seated}
+        for leg, measured in here.items():
+            self._seated[leg].statistics = measured
+        if here and name in self._rooms:
+            for listener in list(self._rooms[name].legs.values()):
+                if self._seated[listener.id].native:
+                    listener.notify(QualityTold(here))
 
     # --- for status and shutdown ------------------------------------------------------------
 
@@ -293,7 +310,18 @@ class Rooms:
 
     def describe(self) -> Mapping[str, object]:
         """Every room with its roster and its trees, as plain values for JSON."""
-        return {name: _describe(room.conference) for name, room in self._rooms.items()}
+        return {
+            name: {**_describe(room.conference), "media": self._describe_media(room)}
+            for name, room in self._rooms.items()
+        }
+
+    def _describe_media(self, room: _Room) -> Mapping[str, object]:
+        measured = {leg: self._seated[leg].statistics for leg in room.legs}
+        return {
+            leg: {"quality": one.quality, **asdict(one)}
+            for leg, one in measured.items()
+            if one is not None
+        }
 
     # --- inside -----------------------------------------------------------------------------
 

@@ -20,6 +20,7 @@ from gateway.ports import (
     DigitPressed,
     Edge,
     LegFailed,
+    Measured,
     MediaEvent,
     MediaKind,
     Offer,
@@ -31,6 +32,7 @@ from gateway.ports import (
     SeatReceiving,
     Track,
 )
+from gateway.statistics import EngineStatistics, Histogram, LegStatistics
 
 _LENGTH = struct.Struct("!I")
 
@@ -206,6 +208,8 @@ class Happened:
 
     events: tuple[MediaEvent, ...]
     inventory: Mapping[str, int]
+    statistics: EngineStatistics | None = None
+    """Now and then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,6 +239,7 @@ _KNOWN: Final[Mapping[str, type]] = {
         *(Reply, Happened, Ready, Settings),
         *(Answer, Offer, Edge, Track, DigitPressed, LegFailed, SeatReceiving),
         *(PlayEnded, RecordingStarted, RecordingStopped),
+        *(Measured, LegStatistics, EngineStatistics, Histogram),
         *(Reason, MediaKind),
     )
 }

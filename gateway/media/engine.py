@@ -206,6 +206,10 @@ class Engine:
         """From now on `tap` takes the room's mix; None: nobody does."""
         self._rooms[room].tap = tap
 
+    def level(self, row: int) -> float:
+        """dBov of what is received on the stream, as the choice of speakers sees it."""
+        return float(self._speakers.level[row])
+
     @property
     def dropped(self) -> int:
         """Packets of no stream, or not what was negotiated."""

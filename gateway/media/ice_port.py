@@ -2,8 +2,8 @@
 
 import secrets
 import socket
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -116,6 +116,16 @@ class IcePort:
         """Datagrams that never came to us: junk, and what found no room in the buffer."""
         return sum(drops(sock) for sock in self._sockets)
 
+    def refused(self) -> Mapping[str, int]:
+        """How many packets were dropped, by reason."""
+        return {
+            "kernel": self.kernel_drops,
+            "junk": self.junk,
+            "forged": self._packets.forged,
+            "replayed": self._packets.replayed,
+            **{name.replace("_", "-"): n for name, n in asdict(self._endpoint.counters).items()},
+        }
+
     def add(
         self, carried: Carried, remote: RemoteTransport, now: float
     ) -> tuple[int, LocalTransport]:
@@ -207,6 +217,7 @@ class IcePort:
         box = self._inbox
         opened = self._packets.unprotect(which.tolist(), sessions)
         if not opened.all():
+            self._engine.streams.refuse(self._direct[legs[~opened]])
             which, legs = which[opened], legs[opened]
         packets = RtpRows.parse(box.rows, box.lengths, which)
         rows = self._direct[legs]

@@ -22,6 +22,7 @@ from gateway.media.telephone_event import TelephoneEvents
 
 Rows = NDArray[np.intp]
 Flags = NDArray[np.bool_]
+Whole = NDArray[np.int64]
 
 _OPUS = int(Format.OPUS)
 
@@ -77,17 +78,18 @@ class Intake:
     ) -> None:
         """Opened RTP: packet i is `buffer[which[i]]`, of stream `rows[i]`; in order of arrival."""
         streams = self._streams
+        lengths = packets.end - packets.start
         known = packets.valid & (rows >= 0)
         is_audio = known & (packets.payload_type == streams.receive_type[rows])
         if is_audio.all():
-            self._note(rows, arrivals)
+            self._note(rows, arrivals, lengths)
             self._receive_audio(buffer, which, packets, rows, arrivals, is_audio)
             return
         is_event = known & ~is_audio & (packets.payload_type == streams.events_type[rows])
         is_noise = known & ~is_audio & (packets.payload_type == streams.noise_type[rows])
         taken = is_audio | is_event | is_noise
         self.dropped += len(rows) - int(taken.sum())
-        self._note(rows[taken], arrivals[taken])
+        self._note(rows[taken], arrivals[taken], lengths[taken])
         for index in where(is_event).tolist():
             payload = buffer[which[index], packets.start[index] : packets.end[index]].tobytes()
             self._jitter.pass_over(int(rows[index]), int(packets.sequence[index]))
@@ -97,9 +99,10 @@ class Intake:
             level = int(buffer[which[index], packets.start[index]]) & 0x7F
             self._receive_noise(index, level, packets, rows, arrivals)
 
-    def _note(self, rows: Rows, arrivals: NDArray[np.float64]) -> None:
+    def _note(self, rows: Rows, arrivals: NDArray[np.float64], octets: Whole) -> None:
         self._streams.last_heard[rows] = arrivals
         np.add.at(self._streams.packets_received, rows, 1)
+        np.add.at(self._streams.octets_received, rows, octets)
 
     def _receive_audio(
         self,

@@ -114,6 +114,8 @@ class JitterBuffers:
         """Concealed ticks that may turn out to have been a pause of the sender."""
         self._delays = PlayoutDelays(capacity, TICK)
         self.jitter = self._delays.jitter
+        self.held = self._delays.hold
+        """Seconds that packets of least delay are held before a tick may play them."""
         self.received = np.zeros(capacity, np.int64)
         self.expected = np.zeros(capacity, np.int64)
         self.late = np.zeros(capacity, np.int64)

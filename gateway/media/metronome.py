@@ -4,11 +4,15 @@ from typing import Final
 
 import numpy as np
 
+from gateway.statistics import Histogram, Tally
+
 STEP: Final = 0.005
 """Seconds between steps; four of them are a tick of 20 ms, in which each room is mixed once."""
 
 _STALL: Final = 0.100
 _KEPT = 4096
+
+_BOUNDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1)
 
 
 class Metronome:
@@ -20,6 +24,8 @@ class Metronome:
         self.left_out = 0
         """Steps so far."""
         self._lateness = np.zeros(_KEPT)
+        self._taken = 0
+        self._tally = Tally(_BOUNDS)
 
     @property
     def due(self) -> float:
@@ -35,11 +41,26 @@ class Metronome:
             self.left_out += missed
             late = now - self.due
         step = (self.number, self.due)
-        self._lateness[self.number % _KEPT] = late
+        self._lateness[self._taken % _KEPT] = late
+        self._taken += 1
+        self._tally.add(late)
         self.number += 1
         return step
 
-    def lateness(self, percent: float) -> float:
-        """Seconds, over the last 20 s."""
-        known = self._lateness[: min(self.number, _KEPT)]
-        return float(np.percentile(known, percent)) if len(known) else 0.0
+    @property
+    def taken(self) -> int:
+        """Steps that were made."""
+        return self._taken
+
+    @property
+    def histogram(self) -> Histogram:
+        """Of how late steps began, in seconds, since the start."""
+        return self._tally.histogram
+
+    def late_ms(self) -> tuple[float, float, float]:
+        """Median, 99th percentile and maximum of the last 20 s."""
+        known = self._lateness[: min(self._taken, _KEPT)]
+        if not len(known):
+            return (0.0, 0.0, 0.0)
+        median, most, maximum = np.round(1000 * np.percentile(known, (50, 99, 100)), 2).tolist()
+        return (median, most, maximum)

@@ -5,7 +5,7 @@ payload type, and that its keys open where there are any, can move it.
 """
 
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -124,6 +124,14 @@ class PhonePorts:
     def __len__(self) -> int:
         return len(self._phones)
 
+    def refused(self) -> Mapping[str, int]:
+        """How many packets were dropped, by reason."""
+        return {
+            "stranger": self.strangers,
+            "forged": self._packets.forged,
+            "replayed": self._packets.replayed,
+        }
+
     def close(self) -> None:
         """All phones are removed."""
         self._arriving.close()
@@ -218,12 +226,16 @@ class PhonePorts:
             if phone is not None:
                 self._take_other(phone, int(keys[index]) & 1, int(kinds[index]), index, now)
         which = where(is_rtp)
-        which = which[self._open(which, keys[which] >> 1)]
+        opened = self._open(which, keys[which] >> 1)
+        if not opened.all():
+            self._engine.streams.refuse(keys[which[~opened]] >> 1)
+            which = which[opened]
         packets = RtpRows.parse(rows, lengths).take(which)
         streams = keys[which] >> 1
         mine = self._latch(which, packets, streams, now)
         if not mine.all():
             self.strangers += int((~mine).sum())
+            self._engine.streams.refuse(streams[~mine])
             kept = where(mine)
             which, packets, streams = which[kept], packets.take(kept), streams[kept]
         self._engine.receive(box.rows, which, packets, streams, box.arrivals[which])
@@ -252,6 +264,7 @@ class PhonePorts:
         agreed = packets.valid & (
             (packets.payload_type == streams.receive_type[rows])
             | (packets.payload_type == streams.events_type[rows])
+            | (packets.payload_type == streams.noise_type[rows])
         )
         for index in where(~mine & agreed).tolist():
             phone = self._phones.get(int(rows[index]))

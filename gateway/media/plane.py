@@ -43,6 +43,7 @@ from gateway.ports import (
     RoomName,
     Track,
 )
+from gateway.statistics import EngineStatistics
 
 log = logging.getLogger("trestle.media")
 
@@ -64,6 +65,9 @@ class Plane(ABC):
 
     @abstractmethod
     def inventory(self) -> Mapping[str, int]: ...
+
+    @abstractmethod
+    def statistics(self) -> Mapping[int, EngineStatistics]: ...
 
     async def answer(self, room: RoomName, leg: ParticipantId, offer: Offer) -> Answer:
         asked = AnswerLeg(next(self._numbers), room, leg, offer)
@@ -165,6 +169,7 @@ class InlinePlane(Plane):
         super().__init__()
         self._settings = settings
         self._switchboard: Switchboard | None = None
+        self._metronome = Metronome(time.monotonic())
         self._clock: asyncio.Task[None] | None = None
 
     async def start(self, on_event: Callable[[MediaEvent], None]) -> None:
@@ -186,6 +191,11 @@ class InlinePlane(Plane):
             return {"rtp_legs": 0, "peer_connections": 0, "mixers": 0}
         return self._switchboard.inventory()
 
+    def statistics(self) -> Mapping[int, EngineStatistics]:
+        if self._switchboard is None:
+            return {}
+        return {0: self._switchboard.statistics(self._metronome)}
+
     async def _ask(self, room: RoomName | None, request: Asked) -> Answer | Offer | None:
         # As with a worker: what the caller does meanwhile comes first.
         await asyncio.sleep(0)
@@ -200,7 +210,7 @@ class InlinePlane(Plane):
             dispatch.tell(self._switchboard, request)
 
     async def _run(self, switchboard: Switchboard) -> None:
-        metronome = Metronome(time.monotonic())
+        metronome = self._metronome = Metronome(time.monotonic())
         while True:
             await asyncio.sleep(max(0.0, metronome.due - time.monotonic()))
             number, due = metronome.begin(time.monotonic())

@@ -24,9 +24,6 @@ from gateway.media.rtcp import (
     round_trip,
 )
 
-INTERVAL: Final = 5.0
-"""Seconds between the reports of a stream."""
-
 _CNAME = "trestle"
 
 _NAMES: Final[Mapping[type[RtcpPacket], str]] = {

@@ -17,6 +17,8 @@ class Settings:
     """What stands in candidates; empty: `address`, and that of the way to the world."""
     rtp_timeout: float = 60.0
     """A leg fails when no RTP came from it for so many seconds, unless it is on hold."""
+    report_interval: float = 5.0
+    """Seconds between two RTCP reports, and two measurements, of a stream."""
     capacity: int = 4096
     """Streams: one for each leg, and one for each section of a seat."""
     speakers: int = 8

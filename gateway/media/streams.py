@@ -5,6 +5,7 @@ from socket import socket
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gateway.media.formats import CLOCK_RATE, Format
 from gateway.media.srtp import SrtpSession
@@ -72,6 +73,9 @@ class Streams:
         self.octets_sent = np.zeros(capacity, np.int64)
         self.last_timestamp = np.zeros(capacity, np.int64)
         self.packets_received = np.zeros(capacity, np.int64)
+        self.octets_received = np.zeros(capacity, np.int64)
+        self.refused = np.zeros(capacity, np.int64)
+        """Packets that came for it from strangers, forged or replayed."""
         self.last_heard = np.zeros(capacity, np.float64)
 
     def __len__(self) -> int:
@@ -96,6 +100,7 @@ class Streams:
         self.level_number[row] = 0
         self.sequence[row], self.epoch[row] = start
         self.packets_sent[row] = self.octets_sent[row] = self.packets_received[row] = 0
+        self.octets_received[row] = self.refused[row] = 0
         self.last_heard[row] = 0.0
         return row
 
@@ -103,6 +108,10 @@ class Streams:
         self.format[row] = format_
         self.step[row] = CLOCK_RATE[format_] // 50
         self.is_repacked[row] = False
+
+    def refuse(self, rows: NDArray[np.intp]) -> None:
+        """A packet of each of `rows` was not taken; -1 is nobody's."""
+        np.add.at(self.refused, rows[rows >= 0], 1)
 
     def timestamp(self, row: int, tick: int) -> int:
         """Of what goes out on the row in that tick."""

@@ -8,6 +8,7 @@ import datetime
 import logging
 import secrets
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -19,22 +20,25 @@ from gateway.media.dtls import DtlsIdentity
 from gateway.media.engine import PHASES, Engine, FirstFrame, RoomFailed
 from gateway.media.ice_port import IcePort
 from gateway.media.intake import Digit
+from gateway.media.metronome import Metronome
 from gateway.media.negotiation import Choice, Transport, choose
 from gateway.media.phone_leg import PhoneLeg
 from gateway.media.phone_ports import PhonePorts
 from gateway.media.playing import PlayingEnded
 from gateway.media.prompts import load
 from gateway.media.recorders import Recorders
-from gateway.media.reports import INTERVAL, Reporter
+from gateway.media.reports import Reporter
 from gateway.media.rtp_ports import RtpPorts, address_towards
 from gateway.media.seats import Seat, Seats
 from gateway.media.settings import Settings
+from gateway.media.statistics import Statistics
 from gateway.media.webrtc_negotiation import MAX_AUDIO_SECTIONS
 from gateway.ports import (
     Answer,
     DigitPressed,
     Edge,
     LegFailed,
+    Measured,
     MediaEvent,
     Offer,
     ParticipantId,
@@ -44,12 +48,13 @@ from gateway.ports import (
     Track,
 )
 from gateway.sdp import SessionDescription
+from gateway.statistics import EngineStatistics
 
 log = logging.getLogger("trestle.media")
 
 _HOUSEKEEPING = 0.05
+_MEASURED_AT_ONCE = 20
 _SILENCE_TURNS = 20
-_REPORT_TURNS = round(INTERVAL / _HOUSEKEEPING)
 
 
 @dataclass(slots=True)
@@ -82,6 +87,7 @@ class Switchboard:
         self._sounds = load(settings.language, own)
         self._recorders = Recorders(self.engine, Path(settings.recordings))
         self._reporter = Reporter(self.engine)
+        self._statistics = Statistics(self.engine, self._reporter)
         self._ice = IcePort(self.engine, self._identity, hosts, settings.ice_port, now)
         self._phones = PhonePorts(self.engine)
         self._free_ports = RtpPorts(settings.rtp_ports)
@@ -91,6 +97,7 @@ class Switchboard:
         self._lost: dict[ParticipantId, tuple[float, str]] = {}
         """When to give them up, and why."""
         self._next_housekeeping = now
+        self._report_turns = max(1, round(settings.report_interval / _HOUSEKEEPING))
         self._turn = 0
         """Reports are sent a few at a time."""
 
@@ -143,20 +150,44 @@ class Switchboard:
         self.engine.handle_timeout(now)
         self._recorders.handle_timeout(now)
         self._tell_lost(now)
-        turn = self._turn = (self._turn + 1) % _REPORT_TURNS
+        turn = self._turn = (self._turn + 1) % self._report_turns
         for room in self._rooms.values():
             room.seats.prefer_living(now)
             for number, (_, seat) in enumerate(room.seats):
-                if number % _REPORT_TURNS == turn:
+                if number % self._report_turns == turn:
                     seat.connection.report(time.time())
-        # Some of the legs each time, so that all have their turn within INTERVAL.
+        # Some of the legs each time, so that all have their turn within the interval.
         legs = tuple(self._room_of.items())
-        for leg, room in legs[turn::_REPORT_TURNS]:
+        for leg, room in legs[turn :: self._report_turns]:
             room.legs[leg].report(time.time())
+        self._measure(turn, now)
         for leg, room in legs[turn % _SILENCE_TURNS :: _SILENCE_TURNS]:
             known, limit = room.legs.get(leg), self._settings.rtp_timeout
             if isinstance(known, PhoneLeg) and known.silence(now) > limit:
                 self._fail(leg, f"no RTP came for {limit:.0f} s")
+
+    def _measure(self, turn: int, now: float) -> None:
+        """Of each room a few legs at a time, so that no step takes long."""
+        parts = [
+            (room, start)
+            for room in self._rooms.values()
+            for start in range(0, len(room.admitted), _MEASURED_AT_ONCE)
+        ]
+        for room, start in parts[turn :: self._report_turns]:
+            legs = {}
+            for leg in sorted(room.admitted)[start : start + _MEASURED_AT_ONCE]:
+                row = self.row_of(leg)
+                if row is not None:
+                    legs[leg] = measured = self._statistics.measure(leg, row, now)
+                    self._statistics.observe(measured)
+            if legs:
+                self._events.append(Measured(room.name, legs))
+
+    def statistics(self, metronome: Metronome) -> EngineStatistics:
+        """How the engine does, driven by `metronome`."""
+        refused = Counter(self._ice.refused())
+        refused.update(self._phones.refused())
+        return self._statistics.of_engine(metronome, len(self._rooms), refused)
 
     def _tell(self) -> None:
         for event in self.engine.events():
@@ -235,6 +266,7 @@ class Switchboard:
             return
         known = room.legs[leg]
         room.admitted.add(leg)
+        self._statistics.begin(leg, time.monotonic())
         if isinstance(known, PhoneLeg):
             known.admit()
         else:
@@ -265,9 +297,11 @@ class Switchboard:
         log.info("%s > digits %s", leg, digits)
 
     def close_leg(self, leg: ParticipantId) -> None:
-        room = self._room_of.pop(leg, None)
+        room = self._room_of.get(leg)
         if room is None:
             return
+        self._sum_up(leg, room)
+        del self._room_of[leg]
         self._lost.pop(leg, None)
         room.admitted.discard(leg)
         room.failed.discard(leg)
@@ -275,6 +309,13 @@ class Switchboard:
         known = room.legs.pop(leg)
         known.close()
         self._tidy(room)
+
+    def _sum_up(self, leg: ParticipantId, room: _Room) -> None:
+        row = self._admitted_row(room.name, leg)
+        if row is not None:
+            measured = self._statistics.measure(leg, row, time.monotonic())
+            log.info("%s had %s", leg, measured)
+        self._statistics.end(leg)
 
     # --- the seat ----------------------------------------------------------------------------
 

@@ -34,7 +34,8 @@ from gateway.media.control import (
 from gateway.media.metronome import Metronome
 from gateway.media.settings import Settings
 from gateway.media.switchboard import Switchboard
-from gateway.ports import Answer, Offer
+from gateway.ports import Answer, Measured, Offer
+from gateway.statistics import EngineStatistics
 
 log = logging.getLogger("trestle.media")
 
@@ -63,6 +64,11 @@ class Control:
                 raise Gone
             yield from self._reader.feed(data)
 
+    def has_room(self) -> bool:
+        """Whether the gateway reads what it is told: three quarters of the buffer are free."""
+        _, writable, _ = select.select((), (self._sock,), (), 0.0)
+        return bool(writable)
+
     def say(self, message: Message) -> None:
         """Waits while the gateway does not read. Raises `Gone`."""
         try:
@@ -74,17 +80,20 @@ class Control:
 class Worker:
     """Runs one switchboard until the gateway goes."""
 
-    def __init__(self, control: Control, switchboard: Switchboard) -> None:
+    def __init__(self, control: Control, switchboard: Switchboard, interval: float = 5.0) -> None:
+        """`interval`: seconds between two statistics of the engine."""
         self._control = control
         self._switchboard = switchboard
-        self._next_inventory = 0.0
+        self._interval = interval
+        self._next_inventory = self._next_statistics = 0.0
+        self._metronome = Metronome(time.monotonic())
 
     def run(self) -> None:
         """Raises `Gone`."""
         # What is there now stays: the collector need not walk through it again and again.
         gc.collect()
         gc.freeze()
-        metronome = Metronome(time.monotonic())
+        metronome = self._metronome = Metronome(time.monotonic())
         while True:
             wait = metronome.due - time.monotonic()
             for message in self._control.wait(wait):
@@ -123,9 +132,18 @@ class Worker:
 
     def _tell(self, now: float) -> None:
         events = tuple(self._switchboard.events())
-        if events or now >= self._next_inventory:
-            self._next_inventory = now + _SAY_INVENTORY
-            self._control.say(Happened(events, self._switchboard.inventory()))
+        if not events and now < self._next_inventory:
+            return
+        self._next_inventory = now + _SAY_INVENTORY
+        statistics: EngineStatistics | None = None
+        if self._control.has_room():
+            if now >= self._next_statistics:
+                self._next_statistics = now + self._interval
+                statistics = self._switchboard.statistics(self._metronome)
+        else:
+            # The sound must not wait until somebody reads how it is.
+            events = tuple(event for event in events if not isinstance(event, Measured))
+        self._control.say(Happened(events, self._switchboard.inventory(), statistics))
 
 
 def _set_up_logging(level: str) -> None:
@@ -158,7 +176,7 @@ def main() -> None:
             return
         try:
             control.say(Ready())
-            Worker(control, switchboard).run()
+            Worker(control, switchboard, settings.report_interval).run()
         finally:
             switchboard.close()
 

@@ -40,6 +40,7 @@ from gateway.ports import (
     RecordingStopped,
     RoomName,
 )
+from gateway.statistics import EngineStatistics
 
 log = logging.getLogger("trestle.media")
 
@@ -52,6 +53,7 @@ class _Worker:
 
     process: WorkerProcess
     inventory: Mapping[str, int] = field(default_factory=dict)
+    statistics: EngineStatistics | None = None
     legs: set[ParticipantId] = field(default_factory=set)
     rooms: set[RoomName] = field(default_factory=set)
 
@@ -106,6 +108,13 @@ class WorkerPlane(Plane):
         return {
             name: sum(worker.inventory.get(name, 0) for worker in self._workers)
             for name in _INVENTORY
+        }
+
+    def statistics(self) -> Mapping[int, EngineStatistics]:
+        return {
+            number: worker.statistics
+            for number, worker in enumerate(self._workers)
+            if worker.statistics is not None
         }
 
     @property
@@ -207,7 +216,9 @@ class WorkerPlane(Plane):
                 worker.rooms.discard(room)
 
     def _happened(self, number: int, happened: Happened) -> None:
-        self._workers[number].inventory = happened.inventory
+        worker = self._workers[number]
+        worker.inventory = happened.inventory
+        worker.statistics = happened.statistics or worker.statistics
         for event in happened.events:
             match event:
                 case RecordingStarted(room, path) if room in self._recordings:
@@ -231,7 +242,7 @@ class WorkerPlane(Plane):
         worker = self._workers[number]
         legs = ", ".join(sorted(worker.legs)) or "none"
         log.error("media worker %d died (%s), %d legs end: %s", number, why, len(worker.legs), legs)
-        worker.inventory = {}
+        worker.inventory, worker.statistics = {}, None
         self._lost |= worker.legs
         for leg in worker.legs:
             self._report(LegFailed(leg, Reason.FAILURE, f"the media worker died ({why})"))

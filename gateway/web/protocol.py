@@ -23,12 +23,14 @@ from gateway.ports import (
     Muted,
     Participant,
     ParticipantId,
+    QualityTold,
     RoomName,
     Roster,
     RosterChanged,
     Signal,
 )
 from gateway.roomname import RULE, room_name
+from gateway.statistics import LegStatistics
 
 T = TypeVar("T")
 
@@ -313,6 +315,8 @@ def event(leg_event: LegEvent) -> str:
             return _edge("detach", edge)
         case Signal(sender, body):
             return signal(sender, body)
+        case QualityTold(legs):
+            return _write("quality", participants={leg: _quality(one) for leg, one in legs.items()})
         case _:
             assert_never(leg_event)
 
@@ -347,6 +351,16 @@ def _participant(participant: Participant) -> Mapping[str, object]:
         "name": participant.name,
         "publishes": sorted(participant.publishes),
         "muted": {"audio": participant.muted.audio, "video": participant.muted.video},
+    }
+
+
+def _quality(measured: LegStatistics) -> Mapping[str, object]:
+    return {
+        "quality": measured.quality,
+        "missing": measured.missing,
+        "missing_there": measured.missing_there,
+        "jitter_ms": measured.jitter_ms,
+        "round_trip_ms": measured.round_trip_ms,
     }
 
 

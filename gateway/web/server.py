@@ -16,6 +16,7 @@ from gateway.errors import Reason
 from gateway.ports import ParticipantId
 from gateway.web.badhttp import server_log
 from gateway.web.listener import listening_socket
+from gateway.web.metrics import CONTENT_TYPE
 from gateway.web.pages import Pages, add_headers
 from gateway.web.protocol import MAX_MESSAGE_BYTES
 from gateway.web.session import Limits, NativeFocus, Session
@@ -79,6 +80,7 @@ class WebServer:
         state_dir: Path,
         ice_servers: Sequence[Mapping[str, object]] = (),
         status: Callable[[], Mapping[str, object]],
+        metrics: Callable[[], bytes],
         limits: Limits | None = None,
     ) -> None:
         """`port` and `tls_port` 0 mean any free port, and then tell which one it became."""
@@ -90,6 +92,7 @@ class WebServer:
         self._state_dir = state_dir
         self._ice_servers = ice_servers
         self._status = status
+        self._metrics = metrics
         self._limits = limits or Limits()
         self._tokens = Tokens()
         self._sessions: dict[ParticipantId, Session] = {}
@@ -144,6 +147,7 @@ class WebServer:
                 web.get("/ws", self._socket),
                 web.get("/health", self._health),
                 web.get("/api/status", self._tell_status),
+                web.get("/metrics", self._tell_metrics),
                 *Pages().routes(),
             ]
         )
@@ -165,6 +169,12 @@ class WebServer:
         if not _is_from_this_machine(request):
             raise web.HTTPForbidden(text="The status is only told on the machine itself.\n")
         return web.json_response(self._status())
+
+    async def _tell_metrics(self, request: web.Request) -> web.StreamResponse:
+        if not _is_from_this_machine(request):
+            raise web.HTTPForbidden(text="The metrics are only told on the machine itself.\n")
+        headers = {"Content-Type": CONTENT_TYPE}
+        return web.Response(body=self._metrics(), headers=headers)
 
     # --- signalling -------------------------------------------------------------------------
 

@@ -86,6 +86,7 @@ async def test_a_worker_logs_as_much_as_its_gateway(
     said = capfd.readouterr().err
     assert ("sip-ana < digit 5" in said) == (level == "debug")
     assert ("sip-ana RTP with" in said) == (level != "warning")
+    assert ("sip-ana had PCMA, " in said) == (level != "warning")
 
 
 async def test_what_a_worker_refuses_is_refused(plane: WorkerPlane) -> None:

@@ -31,6 +31,21 @@ test("the messages of docs/protocol.md's example are read", () => {
   assert.deepEqual(parsed(answer), answer);
 });
 
+test("a measured quality is read, also where the peer says nothing", () => {
+  const told = { quality: "bad", missing: 0.1, missing_there: 0.2, jitter_ms: 3, round_trip_ms: 31 };
+  const silent = { ...told, quality: "good", missing_there: null, round_trip_ms: null };
+  const { participants } = parsed({ type: "quality", participants: { a: told, b: silent } });
+  assert.deepEqual(participants.a, {
+    quality: "bad",
+    missing: 0.1,
+    missingThere: 0.2,
+    jitterMs: 3,
+    roundTripMs: 31,
+  });
+  assert.equal(participants.b.missingThere, null);
+  assert.equal(participants.b.roundTripMs, null);
+});
+
 test("an unknown type is no error, also one that every object has", () => {
   assert.equal(parsed({ type: "chat", text: "hello" }), null);
   assert.equal(parsed({ type: "constructor" }), null);
@@ -52,6 +67,7 @@ for (const [what, message] of Object.entries({
     version: 1,
     participants: [{ id: "a", kind: "fax", name: "A", publishes: [] }],
   },
+  "a quality without figures": { type: "quality", participants: { a: { quality: "good" } } },
   "a pranswer": { type: "signal", from: "a", description: { type: "pranswer", sdp: "" } },
   "a track of no kind": { type: "signal", from: "a", tracks: { 0: { source: "a", kind: "text" } } },
   "a candidate that is text": { type: "signal", from: "a", candidate: "candidate:1" },

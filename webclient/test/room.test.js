@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { EMPTY_ROOM, reachable, reduce, secrecyNotice } from "../room.js";
+import { EMPTY_ROOM, qualityText, reachable, reduce, secrecyNotice } from "../room.js";
 
 const WELCOME = {
   type: "welcome",
@@ -98,5 +98,36 @@ test("the page says so when a phone or an XMPP client takes part", () => {
   assert.match(
     secrecyNotice(after(roster(1, person("x", "xmpp"), person("p", "sip")))),
     /^A phone/,
+  );
+});
+
+const MEASURED = {
+  quality: "fair",
+  missing: 0.021,
+  missingThere: null,
+  jitterMs: 3.4,
+  roundTripMs: 31.2,
+};
+
+test("what was measured of somebody stays until they leave", () => {
+  const me = person("me");
+  const room = after(
+    roster(1, me, person("p", "sip"), person("q", "sip")),
+    { type: "quality", participants: { p: MEASURED } },
+    { type: "quality", participants: { q: { ...MEASURED, quality: "bad" } } },
+    roster(2, me, person("q", "sip")),
+  );
+  assert.deepEqual(Object.keys(room.qualities), ["q"]);
+  assert.equal(room.qualities.q.quality, "bad");
+});
+
+test("a quality is told with its figures, as far as they are known", () => {
+  assert.equal(
+    qualityText(MEASURED),
+    "Fair connection: 2.1 % of the sound missing, jitter 3 ms, round trip 31 ms",
+  );
+  assert.equal(
+    qualityText({ ...MEASURED, quality: "bad", missingThere: 0.2, roundTripMs: null }),
+    "Bad connection: 2.1 % of the sound missing, 20.0 % of what they hear, jitter 3 ms",
   );
 });

@@ -1,9 +1,10 @@
 /** Who is here, and how each one joined. */
 
 import { tails } from "../names.js";
+import { qualityText } from "../room.js";
 import { byId, copyOf, paintAvatar, setIcon, within, writeName } from "./dom.js";
 
-/** @import {Kind, Participant} from "../protocol.js" */
+/** @import {Kind, Participant, Quality} from "../protocol.js" */
 /** @import {Room} from "../room.js" */
 
 /** @type {Record<Kind, string>} */
@@ -34,11 +35,11 @@ export class RosterView {
   }
 
   /** @param {Room} room */
-  render({ participants, you }) {
+  render({ participants, you, qualities }) {
     this.#count.textContent = String(participants.length);
     const apart = tails(participants);
     const entries = participants.map((one) =>
-      entry(one, { isYou: one.id === you, tail: apart.get(one.id) }),
+      entry(one, { isYou: one.id === you, tail: apart.get(one.id) }, qualities[one.id]),
     );
     this.#list.replaceChildren(...entries);
   }
@@ -47,8 +48,9 @@ export class RosterView {
 /**
  * @param {Participant} participant
  * @param {{isYou: boolean, tail: string | undefined}} aside
+ * @param {Quality | undefined} quality
  */
-function entry({ id, kind, name, publishes, muted }, aside) {
+function entry({ id, kind, name, publishes, muted }, aside, quality) {
   const element = copyOf("roster-template");
   element.dataset.participant = id;
   element.dataset.kind = kind;
@@ -58,5 +60,19 @@ function entry({ id, kind, name, publishes, muted }, aside) {
   within(element, ".how", HTMLElement).textContent = HOW[kind] + listens;
   element.classList.toggle("is-muted", muted.audio);
   setIcon(element, ".kind", kind);
+  if (quality !== undefined) showQuality(within(element, ".quality", HTMLElement), quality);
   return element;
+}
+
+/**
+ * Bars, as everybody knows them from their phone, and the figures for those who point at them.
+ *
+ * @param {HTMLElement} mark
+ * @param {Quality} quality
+ */
+function showQuality(mark, quality) {
+  mark.hidden = false;
+  mark.dataset.quality = quality.quality;
+  mark.title = qualityText(quality);
+  mark.setAttribute("aria-label", mark.title);
 }

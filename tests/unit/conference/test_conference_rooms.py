@@ -18,10 +18,12 @@ from gateway.ports import (
     Kind,
     LegEvent,
     LegFailed,
+    Measured,
     MediaEvent,
     MediaKind,
     Offer,
     ParticipantId,
+    QualityTold,
     RoomName,
     RosterChanged,
     SeatReceiving,
@@ -29,6 +31,7 @@ from gateway.ports import (
     Track,
 )
 from gateway.trees.policies.breadth_first import BreadthFirst
+from support.measured import MEASURED
 
 ROOM = RoomName("demo")
 BOTH = frozenset({MediaKind.AUDIO, MediaKind.VIDEO})
@@ -390,6 +393,22 @@ async def test_the_seat_that_receives_ends_the_old_edge(house: House) -> None:
     assert isinstance(described, dict)
     phone = next(p for p in described["participants"] if p["id"] == "phone")
     assert phone["hears"] == ["a"]
+
+
+async def test_browsers_are_told_how_phones_come_through_and_phones_are_not(house: House) -> None:
+    ana, phone = house.browser("ana"), await house.phone("phone")
+    gone = ParticipantId("sip-gone")
+    house.rooms.on_media_event(Measured(ROOM, {phone.id: MEASURED, gone: MEASURED}))
+    assert ana.events[-1] == QualityTold({phone.id: MEASURED})
+    assert QualityTold not in map(type, phone.events)
+    described = house.rooms.describe()[ROOM]
+    assert isinstance(described, dict)
+    assert described["media"]["phone"]["quality"] == "good"
+    assert described["media"]["phone"]["lost"] == 3
+    events = len(ana.events)
+    house.rooms.on_media_event(Measured(ROOM, {gone: MEASURED}))
+    house.rooms.on_media_event(Measured(RoomName("closed"), {phone.id: MEASURED}))
+    assert len(ana.events) == events
 
 
 def test_a_call_reaches_a_declared_or_an_open_room_and_no_other(house: House) -> None:

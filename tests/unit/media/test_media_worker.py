@@ -16,6 +16,7 @@ from gateway.media.control import (
     Reply,
     frame,
 )
+from gateway.media.metronome import Metronome
 from gateway.media.switchboard import Switchboard
 from gateway.media.worker import Control, Gone, Worker
 from gateway.ports import Answer, Offer, ParticipantId, RoomName
@@ -39,6 +40,9 @@ class BrokenSwitchboard:
 
     def inventory(self) -> dict[str, int]:
         return {}
+
+    def statistics(self, metronome: Metronome) -> None:
+        """There are none."""
 
     def step(self, number: int, due: float) -> None: ...
 

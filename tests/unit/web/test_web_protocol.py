@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -12,6 +13,7 @@ from gateway.ports import (
     Muted,
     Participant,
     ParticipantId,
+    QualityTold,
     RoomName,
     Roster,
     RosterChanged,
@@ -19,6 +21,7 @@ from gateway.ports import (
 )
 from gateway.web import protocol
 from gateway.web.protocol import ErrorCode, ProtocolError, parse
+from support.measured import MEASURED
 
 AUDIO, VIDEO = MediaKind.AUDIO, MediaKind.VIDEO
 EDGE = Edge(ParticipantId("a"), ParticipantId("b"), ParticipantId("c"))
@@ -185,6 +188,22 @@ class TestWhatTheServerSays:
         members = {"source": "a", "parent": "b", "child": "c"}
         assert json.loads(protocol.event(Attach(EDGE))) == {"type": "attach"} | members
         assert json.loads(protocol.event(Detach(EDGE))) == {"type": "detach"} | members
+
+    def test_quality(self) -> None:
+        measured = replace(MEASURED, missing=0.021)
+        told = protocol.event(QualityTold({ParticipantId("sip-1"): measured}))
+        assert json.loads(told) == {
+            "type": "quality",
+            "participants": {
+                "sip-1": {
+                    "quality": "fair",
+                    "missing": 0.021,
+                    "missing_there": None,
+                    "jitter_ms": 3.4,
+                    "round_trip_ms": 31.2,
+                }
+            },
+        }
 
     def test_a_signal_names_its_true_sender(self) -> None:
         text = protocol.event(Signal(ParticipantId("a"), {"candidate": None, "from": "b"}))

@@ -147,6 +147,14 @@ class TestStatus:
             assert await answer.json() == {"open": {"web_sockets": 1}}
         await ana.socket.close()
 
+    async def test_metrics_are_told_on_the_machine(self, site: Site) -> None:
+        ana = await site.joined("Ana")
+        async with site.http.get(f"{site.url}/metrics") as answer:
+            assert answer.content_type == "text/plain"
+            assert "trestle_web_sockets 1.0\n" in await answer.text()
+        await ana.socket.close()
+
+    @pytest.mark.parametrize("path", ["/api/status", "/metrics"])
     @pytest.mark.parametrize(
         "headers",
         [
@@ -157,9 +165,9 @@ class TestStatus:
         ],
     )
     async def test_status_is_not_told_through_others(
-        self, site: Site, headers: dict[str, str]
+        self, site: Site, path: str, headers: dict[str, str]
     ) -> None:
-        async with site.http.get(f"{site.url}/api/status", headers=headers) as answer:
+        async with site.http.get(site.url + path, headers=headers) as answer:
             assert answer.status == 403
 
 
@@ -275,5 +283,10 @@ def test_an_allowance_fills_with_time_up_to_its_burst() -> None:
 
 def a_server(state_dir: Path, *, port: int, tls_port: int | None) -> WebServer:
     return WebServer(
-        listen="127.0.0.1", port=port, tls_port=tls_port, state_dir=state_dir, status=dict
+        listen="127.0.0.1",
+        port=port,
+        tls_port=tls_port,
+        state_dir=state_dir,
+        status=dict,
+        metrics=bytes,
     )

@@ -14,6 +14,7 @@ from gateway.dialplan.load import load_plan
 from gateway.errors import Reason, Refused
 from gateway.ports import Answer, Candidate, Edge, MediaEvent, Offer, ParticipantId, RoomName, Track
 from gateway.trees.policies.breadth_first import BreadthFirst
+from gateway.web.metrics import exposition
 from gateway.web.server import WebServer
 from gateway.web.session import Limits
 
@@ -186,6 +187,7 @@ async def running_site(
         tls_port=None,
         state_dir=state_dir,
         status=lambda: {"open": server.inventory()},
+        metrics=lambda: exposition(server.inventory(), {}),
         limits=limits,
     )
     await server.start(rooms)
