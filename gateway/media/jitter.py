@@ -44,7 +44,7 @@ _MAX_GAP = 6
 """Ticks of concealment before a row falls silent."""
 
 _LEAVE_OUT_IN_PAUSE = 1.2
-_LEAVE_OUT_IN_SPEECH = 2.0
+_LEAVE_OUT_IN_SPEECH = 1.5
 _JUMP = 6.0
 _TOO_EARLY = 0.25
 
