@@ -128,9 +128,10 @@ def test_a_single_stall_makes_nobody_wait() -> None:
     stream = Stream()
     arrivals = steady(1000)
     arrivals |= {number: arrivals[505] for number in range(500, 505)}
+    del arrivals[600]  # a chance to wait longer
     stream.run(arrivals, 19)
     assert max(stream.delays) < 0.0301
-    assert stream.count(CONCEAL) <= 5
+    assert stream.count(CONCEAL) <= 5 + 1
 
 
 def test_stalls_that_come_back_are_waited_for() -> None:
