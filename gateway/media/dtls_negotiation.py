@@ -74,6 +74,9 @@ def check_unchanged(before: RemoteTransport, after: RemoteTransport) -> None:
         (name, digest.upper()) for name, digest in before.fingerprints
     }:
         raise Refused(Reason.MEDIA, "the certificate cannot change: make a new connection")
+    # The other way round it is most likely "actpass", which means: as it is.
+    if (before.setup, after.setup) == ("passive", "active"):
+        raise Refused(Reason.MEDIA, "the roles in DTLS cannot change: make a new connection")
 
 
 def session_attributes(remote: RemoteTransport) -> Iterator[Attribute]:

@@ -21,10 +21,16 @@ _WIDTH = 512
 
 
 class SecureClient(Listener, asyncio.DatagramProtocol):
-    """Hums a tone in PCMU. `fingerprint` is what it announces: its own, unless it lies."""
+    """Hums a tone in PCMU. `fingerprint` is what it announces: its own, unless it lies.
 
-    def __init__(self, hz: int, host: str = "127.0.0.1", fingerprint: str = "") -> None:
+    Without ICE it is a phone with DTLS-SRTP on one port (RFC 5763).
+    """
+
+    def __init__(
+        self, hz: int, host: str = "127.0.0.1", fingerprint: str = "", *, has_ice: bool = True
+    ) -> None:
         super().__init__(8000)
+        self._has_ice = has_ice
         self.hz, self.host = hz, host
         self.ice = IceClient()
         self.fingerprint = fingerprint or self.ice.identity.fingerprint
@@ -56,26 +62,28 @@ class SecureClient(Listener, asyncio.DatagramProtocol):
         self._transport.close()
 
     def offer(self, setup: str = "active") -> str:
+        port = self._transport.get_extra_info("sockname")[1]
         version = 6 if ":" in self.host else 4
         credentials = self.ice.credentials
         lines = (
-            *("v=0", f"o=- 1 1 IN IP{version} {self.host}", "s=-", "t=0 0", "a=group:BUNDLE 0"),
-            *("m=audio 9 UDP/TLS/RTP/SAVPF 0", f"c=IN IP{version} {self.host}", "a=mid:0"),
+            *("v=0", f"o=- 1 1 IN IP{version} {self.host}", "s=-", "t=0 0"),
+            *(f"m=audio {port} UDP/TLS/RTP/SAVPF 0", f"c=IN IP{version} {self.host}", "a=mid:0"),
             *("a=rtpmap:0 PCMU/8000", "a=sendrecv", "a=rtcp-mux", f"a=setup:{setup}"),
-            *(f"a=ice-ufrag:{credentials.ufrag}", f"a=ice-pwd:{credentials.password}"),
             f"a=fingerprint:sha-256 {self.fingerprint}",
         )
+        if self._has_ice:
+            lines += (f"a=ice-ufrag:{credentials.ufrag}", f"a=ice-pwd:{credentials.password}")
         return "".join(f"{line}\r\n" for line in lines)
 
     def take(self, sdp: str, host: str = "") -> None:
         """The gateway's answer: talk to its candidate at `host`, or at our own address."""
-        ufrag, password, fingerprint = (
-            _find(rf"a={name}:(?:sha-256 )?(\S+)", sdp)
-            for name in ("ice-ufrag", "ice-pwd", "fingerprint")
-        )
-        self.ice.take(LocalTransport(ufrag, password, fingerprint, ()))
+        fingerprint = _find(r"a=fingerprint:sha-256 (\S+)", sdp)
+        ufrag, password, port = "", "", _find(r"m=audio (\d+)", sdp)
         host = host or self.host
-        port = _find(rf"a=candidate:\S+ 1 udp \d+ {re.escape(host)} (\d+)", sdp)
+        if self._has_ice:
+            ufrag, password = (_find(rf"a=ice-{name}:(\S+)", sdp) for name in ("ufrag", "pwd"))
+            port = _find(rf"a=candidate:\S+ 1 udp \d+ {re.escape(host)} (\d+)", sdp)
+        self.ice.take(LocalTransport(ufrag, password, fingerprint, ()))
         self.target = (host, int(port))
         self._life = asyncio.create_task(self._run())
 
@@ -121,9 +129,11 @@ class SecureClient(Listener, asyncio.DatagramProtocol):
         start = loop.time()
         for number in range(1_000_000):
             await asyncio.sleep(max(0.0, start + 0.02 * number - loop.time()))
-            if number % 50 == 0:
-                self.send(self.check())
             assert self.ice.dtls is not None
+            if self._has_ice and number % 50 == 0:
+                self.send(self.check())
+            elif number == 0:
+                self.ice.dtls.connect()
             self.ice.dtls.handle_timeout()
             self._pump()
             if self.connected.is_set() and not self.closed.is_set():

@@ -1,9 +1,12 @@
 """BUNDLE, ICE and DTLS in SDP, from the answerer's side."""
 
+from dataclasses import replace
+
 import pytest
 
 from gateway.errors import Reason, Refused
-from gateway.media.transport import LocalTransport
+from gateway.media.dtls_negotiation import check_unchanged
+from gateway.media.transport import LocalTransport, RemoteTransport
 from gateway.media.webrtc_negotiation import (
     WebRtcOffer,
     describe_answer,
@@ -179,3 +182,21 @@ def test_contents_with_transports_of_their_own_are_answered_without_a_group() ->
     assert taken.remote.ufrag == "aaaa"
     assert [s.port for s in answer.media] == [5000, 0]
     assert [str(a) for a in answer.attributes] == ["ice-lite"]
+
+
+def test_what_was_connected_stays_as_it_is() -> None:
+    before = RemoteTransport("u", "p", False, (("sha-256", "AA:BB"),), "passive")
+    # The same in other letters, and with one more hash.
+    again = replace(before, fingerprints=(("sha-256", "aa:bb"), ("sha-512", "CC")))
+    check_unchanged(before, again)
+    # "actpass" would make us passive, but a peer that waited for us goes on waiting.
+    check_unchanged(replace(before, setup="active"), before)
+    for changed in (
+        replace(before, ufrag="v"),
+        replace(before, password="q"),
+        replace(before, fingerprints=(("sha-256", "AA:CC"),)),
+        replace(before, setup="active"),
+    ):
+        with pytest.raises(Refused) as refused:
+            check_unchanged(before, changed)
+        assert refused.value.reason is Reason.MEDIA
