@@ -24,6 +24,7 @@ from typing import Any, Self
 from gateway.media import datagrams, switchboard
 from gateway.media.metronome import STEP
 from gateway.media.switchboard import Switchboard
+from gateway.media.worker_process import ENVIRONMENT
 from gateway.ports import Offer, ParticipantId, RoomName
 from load.generator import Job
 from load.plane import SETTINGS, far_end, plain_offer, port_in, rooms_of, secure_offer, talking_in
@@ -149,12 +150,20 @@ CASES = (
 )
 
 
+def _as_a_worker() -> None:
+    """Starts anew in a worker's environment, which cannot be had later on."""
+    wanted = {**ENVIRONMENT, **os.environ}
+    if wanted != dict(os.environ):
+        os.execve(sys.executable, (sys.executable, "-m", "load.stepped", *sys.argv[1:]), wanted)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--legs", type=int, default=500)
     parser.add_argument("--case", type=int, choices=range(len(CASES)), help="only this one")
     parser.add_argument("--profile", help="file for the functions' shares")
     chosen = parser.parse_args()
+    _as_a_worker()
     for number, (name, codec, secure, size, most) in enumerate(CASES):
         if chosen.case not in (None, number):
             continue
