@@ -242,16 +242,18 @@ class Engine:
 
     def tick(self, phase: int, now: float) -> None:
         """`now` is when the tick was due, not when it came to run."""
+        # Without the phase the ticks of one could fall on the border of rounding.
+        tick = round(now / TICK - phase / PHASES)
         groups = self._groups[phase]
         if groups is None:
             groups = self._groups[phase] = self._regroup(phase)
         for group in groups:
             try:
-                self._mix(group, now)
+                self._mix(group, tick, now)
             except Exception:
                 self._part(phase, group)
         if self._dialling:
-            self._dial(phase, round(now / TICK))
+            self._dial(phase, tick)
 
     def _dial(self, phase: int, tick: int) -> None:
         for row, sender in tuple(self._dialling.items()):
@@ -304,8 +306,7 @@ class Engine:
             or any(row in self._forwarding for row in rows)
         )
 
-    def _mix(self, group: Group, now: float) -> None:
-        tick = round(now / TICK)
+    def _mix(self, group: Group, tick: int, now: float) -> None:
         rows = group.sources
         pulled = self.jitter.pull(rows, ~self._speakers.heard[rows], now)
         audible = self.streams.is_source[rows] & ~self.streams.is_muted[rows]
@@ -328,8 +329,9 @@ class Engine:
         levels = np.where(playing, -said.astype(np.float32), before)
         levels[(pulled.state == SILENT) | (pulled.state == REST) | ~audible] = SILENCE
         unknown = where(playing & audible & (said == UNKNOWN_LEVEL))
-        frames = self._decode(group, pulled, unknown, tick)
+        frames = np.zeros((0, 0), np.int16)
         if len(unknown):
+            frames = self._decode(group, pulled, unknown, tick)
             scaled = frames.astype(np.float32) / 32_768
             levels[unknown] = level_of(np.mean(scaled * scaled, axis=1))
         return levels.astype(np.float32), (unknown, frames)

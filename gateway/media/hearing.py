@@ -75,14 +75,14 @@ class Hearing:
         self._waveforms = Waveforms(jitter.capacity)
         self._upsampler = Upsampler(jitter.capacity)
         self._decoders: dict[int, opus.Decoder | g722.Decoder] = {}
-        self._decoded: dict[int, int] = {}
+        self._decoded = np.full(jitter.capacity, -1, np.int64)
         """In which tick a row was decoded last: who was not heard has a decoder that is behind."""
 
     def forget(self, row: int) -> None:
         self._waveforms.forget(row)
         self._upsampler.past[row] = 0
         self._decoders.pop(row, None)
-        self._decoded.pop(row, None)
+        self._decoded[row] = -1
 
     def repacker(self, row: int) -> Repacker:
         """For a row whose packets turn out not to be 20 ms long."""
@@ -173,20 +173,29 @@ class Hearing:
             if len(some):
                 narrow = law.expand(flat[places[some], :OCTETS])
                 out[some] = self._upsampler.convert(rows[some], narrow) if wide else narrow
-        for index in which[coded & (formats >= _G722)]:
+        for index in which[coded & (formats == _G722)]:
             payload = self._payload(int(places[index]))
             if payload is not None:
                 self._decoder(int(rows[index])).decode(payload, out[index])
+        by_opus = coded & (formats == _OPUS)
+        some = which[by_opus]
+        if len(some):
+            decoders = [
+                decoder
+                for row in rows[some].tolist()
+                if isinstance(decoder := self._decoder(row), opus.Decoder)
+            ]
+            at, sizes = places[some].tolist(), lengths[by_opus].tolist()
+            opus.Decoder.decode_rows(decoders, flat, at, sizes, out, some.tolist())
 
     def _prime(self, rows: Rows, places: Rows, previous: Rows, tick: int) -> None:
         """Brings Opus decoders that missed the last frame up to date by that frame."""
-        for index in where(self._formats[rows] == _OPUS):
-            row = int(rows[index])
-            if self._decoded.get(row, -1) < tick - 1:
-                payload = self._payload(int(previous[index]))
-                if payload is not None:
-                    self._decoder(row).decode(payload, np.empty(WIDE, np.int16))
-            self._decoded[row] = tick
+        behind = (self._formats[rows] == _OPUS) & (self._decoded[rows] < tick - 1)
+        for index in where(behind):
+            payload = self._payload(int(previous[index]))
+            if payload is not None:
+                self._decoder(int(rows[index])).decode(payload, np.empty(WIDE, np.int16))
+        self._decoded[rows] = tick
 
     def _payload(self, place: int) -> NDArray[np.uint8] | None:
         length = int(self._jitter.lengths[place]) if place >= 0 else 0

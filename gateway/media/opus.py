@@ -8,6 +8,7 @@ octets is a second encoder in the very same state: `Encoder.fork`.
 import ctypes
 import ctypes.util
 import pathlib
+from collections.abc import Sequence
 from typing import Final
 
 import av
@@ -100,6 +101,23 @@ class Encoder:
         )
         return _check(length)
 
+    @staticmethod
+    def encode_rows(
+        encoders: Sequence["Encoder"], pcm: NDArray[np.int16], out: NDArray[np.uint8]
+    ) -> list[int]:
+        """Row i of `pcm`, int16[n, 320], by `encoders[i]` into row i of `out`; gives the lengths.
+
+        Both without gaps. To ask numpy for each row's address would cost an eighth of the time.
+        """
+        count, size = out.shape
+        if pcm.shape != (count, FRAME) or not (pcm.flags.c_contiguous and out.flags.c_contiguous):
+            raise ValueError("a row of 320 samples for each row of octets, without gaps")
+        encode, source, target = _OPUS.opus_encode, pcm.ctypes.data, out.ctypes.data
+        return [
+            _check(encode(one._state, source + 2 * FRAME * row, FRAME, target + size * row, size))
+            for row, one in enumerate(encoders)
+        ]
+
     def fork(self) -> "Encoder":
         """A second encoder that has encoded all that this one has."""
         copy = Encoder.__new__(Encoder)
@@ -122,6 +140,25 @@ class Decoder:
             self._state, payload.ctypes.data, len(payload), out.ctypes.data, len(out), 0
         )
         return max(0, samples)
+
+    @staticmethod
+    def decode_rows(
+        decoders: Sequence["Decoder"],
+        payloads: NDArray[np.uint8],
+        places: Sequence[int],
+        lengths: Sequence[int],
+        out: NDArray[np.int16],
+        which: Sequence[int],
+    ) -> None:
+        """Packet i, `payloads[places[i], : lengths[i]]`, by `decoders[i]` into row `which[i]` of
+        `out`; both arrays without gaps."""
+        if not (payloads.flags.c_contiguous and out.flags.c_contiguous):
+            raise ValueError("payloads and samples without gaps")
+        decode, source, target = _OPUS.opus_decode, payloads.ctypes.data, out.ctypes.data
+        (_, width), (_, size) = payloads.shape, out.shape
+        for one, place, length, row in zip(decoders, places, lengths, which, strict=True):
+            at, to = source + width * place, target + 2 * size * row
+            decode(one._state, at, min(length, width), to, size, 0)
 
     def conceal(self, following: NDArray[np.uint8] | None, out: NDArray[np.int16]) -> None:
         """A lost frame, from what the packet after it says about it (in-band FEC), or guessed."""

@@ -18,7 +18,7 @@ from gateway.media.runs import where
 Pcm = NDArray[np.int16]
 Rows = NDArray[np.intp]
 
-_PCMA = int(Format.PCMA)
+_PCMA, _G722, _OPUS = int(Format.PCMA), int(Format.G722), int(Format.OPUS)
 
 _Encoder = opus.Encoder | g722.Encoder
 
@@ -41,7 +41,7 @@ class Speaking:
     def __init__(self, rooms: int, rows: int) -> None:
         self._rooms = rooms
         self._downsampler = Downsampler(rooms + rows)
-        self._encoders: dict[tuple[int, Format], _Encoder] = {}
+        self._encoders: dict[tuple[int, int], _Encoder] = {}
         self._used = np.full(rooms + rows, -1, np.int64)
         """The last tick in which a lane of its own was used; -1 for those that share."""
 
@@ -79,9 +79,10 @@ class Speaking:
                 length = np.full(len(block), OCTETS, np.int32)
                 of_listener[listeners] = count + mix_of[listeners]
             else:
-                wanted, inverse = np.unique(mix_of[listeners], return_inverse=True)
-                block, length = self._encode(Format(number), mixes, lanes, rooms, wanted)
-                of_listener[listeners] = count + inverse
+                heard = np.zeros(len(mixes), np.bool_)
+                heard[mix_of[listeners]] = True
+                block, length = self._encode(number, mixes, lanes, rooms, where(heard))
+                of_listener[listeners] = count + np.cumsum(heard)[mix_of[listeners]] - 1
             blocks.append(block)
             lengths.append(length)
             count += len(block)
@@ -98,25 +99,30 @@ class Speaking:
         return narrow
 
     def _encode(
-        self, number: Format, mixes: Pcm, lanes: Rows, rooms: Rows, wanted: Rows
+        self, number: int, mixes: Pcm, lanes: Rows, rooms: Rows, wanted: Rows
     ) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
+        # Own lanes are copies of shared ones before those go on: all are looked up first.
+        places = zip(lanes[wanted].tolist(), rooms[wanted].tolist(), strict=True)
+        encoders = [self._encoder(lane, room, number) for lane, room in places]
+        pcm = mixes[wanted]
         block = np.zeros((len(wanted), opus.MAX_PAYLOAD), np.uint8)
-        length = np.zeros(len(wanted), np.int32)
-        # Rooms come first in `mixes`, and own lanes have to be copied before those go on.
-        for place in range(len(wanted) - 1, -1, -1):
-            mix = int(wanted[place])
-            encoder = self._encoder(int(lanes[mix]), int(rooms[mix]), number)
-            length[place] = encoder.encode(mixes[mix], block[place])
-        return block, length
+        by_opus = [encoder for encoder in encoders if isinstance(encoder, opus.Encoder)]
+        if by_opus:
+            lengths = opus.Encoder.encode_rows(by_opus, pcm, block)
+        else:
+            rows = zip(encoders, pcm, block, strict=True)
+            lengths = [encoder.encode(frame, out) for encoder, frame, out in rows]
+        longest = max(lengths, default=0)
+        return block[:, :longest], np.array(lengths, np.int32)
 
-    def _encoder(self, lane: int, room: int, number: Format) -> _Encoder:
+    def _encoder(self, lane: int, room: int, number: int) -> _Encoder:
         encoder = self._encoders.get((lane, number))
         if encoder is None:
             shared = self._encoders.get((room, number))
             if shared is not None:
                 encoder = shared.fork()
             else:
-                encoder = opus.Encoder() if number is Format.OPUS else g722.Encoder()
+                encoder = opus.Encoder() if number == _OPUS else g722.Encoder()
             self._encoders[lane, number] = encoder
         return encoder
 
@@ -134,7 +140,7 @@ class Speaking:
     def _forget(self, lane: int) -> None:
         self._used[lane] = -1
         self._downsampler.past[lane] = 0
-        for number in (Format.G722, Format.OPUS):
+        for number in (_G722, _OPUS):
             self._encoders.pop((lane, number), None)
 
 

@@ -53,6 +53,25 @@ def test_a_forked_opus_encoder_goes_on_as_if_nothing_had_happened() -> None:
         assert (payloads[0, : lengths[0]] == payloads[1, : lengths[1]]).all()
 
 
+def test_rows_are_coded_like_single_frames() -> None:
+    sent = np.stack((tone(440, 16_000, 20), tone(700, 16_000, 20)), axis=1)
+    alone, together = ([opus.Encoder(), opus.Encoder()] for _ in range(2))
+    hearing, listening = ([opus.Decoder(), opus.Decoder()] for _ in range(2))
+    for frames in sent:
+        payloads, expected = np.zeros((2, 200), np.uint8), np.zeros((2, 200), np.uint8)
+        lengths = opus.Encoder.encode_rows(together, frames, payloads)
+        single = zip(alone, frames, expected, strict=True)
+        assert lengths == [one.encode(frame, out) for one, frame, out in single]
+        assert (payloads == expected).all()
+        heard, wanted = np.zeros((3, 320), np.int16), np.zeros((3, 320), np.int16)
+        opus.Decoder.decode_rows(hearing, payloads, [1, 0], lengths[::-1], heard, [2, 0])
+        listening[0].decode(payloads[1, : lengths[1]], wanted[2])
+        listening[1].decode(payloads[0, : lengths[0]], wanted[0])
+        assert (heard == wanted).all()
+    with pytest.raises(ValueError, match="without gaps"):
+        opus.Encoder.encode_rows(together, sent[0, :, ::2], payloads)
+
+
 def test_rubbish_is_decoded_to_nothing() -> None:
     out = np.zeros(320, np.int16)
     rubbish = np.frombuffer(b"\xff\xfe\xfd", np.uint8)
