@@ -13,6 +13,7 @@ from typing import Protocol
 from gateway.conference.rooms import Rooms, Surroundings
 from gateway.config import Config
 from gateway.dialplan.load import load_plan
+from gateway.media import prompts
 from gateway.media.plane import InlinePlane
 from gateway.media.settings import Settings
 from gateway.media.worker_plane import WorkerPlane
@@ -49,6 +50,8 @@ class Gateway:
             BreadthFirst(config.conference.fanout),
             Surroundings(loop.time, loop.call_at),
             config.conference.max_participants,
+            announcements=config.conference.announcements,
+            recording=config.conference.recording == "anyone",
         )
         self.web = WebServer(
             listen=config.web.listen,
@@ -59,6 +62,7 @@ class Gateway:
             state_dir=config.state_dir,
             status=self.status,
             metrics=self.metrics,
+            sounds=prompts.find(config.media.language, config.media.sounds),
         )
         self.sip = _sip(config) if config.sip.enabled else None
         self.xmpp_off = _why_xmpp_is_off(config)
@@ -179,6 +183,9 @@ def _plane(config: Config) -> InlinePlane | WorkerPlane:
         media.ice_port,
         rtp_timeout=media.rtp_timeout,
         log_level=config.log_level,
+        language=media.language,
+        sounds=str(media.sounds) if media.sounds else None,
+        recordings=str(media.recordings or config.state_dir / "recordings"),
     )
     return WorkerPlane(settings, media.workers) if media.workers else InlinePlane(settings)
 

@@ -7,6 +7,7 @@ metadata, turns the text of the file into the value or says what was expected.
 # ruff: noqa: RUF009  (`_setting` is dataclasses.field with a reader: nothing mutable is shared)
 
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
 from ipaddress import ip_address
@@ -21,7 +22,9 @@ from gateway.yamltext import (
     Value,
     choice,
     existing_file,
+    existing_folder,
     file_path,
+    new_folder,
     optional,
     read,
     switch,
@@ -29,6 +32,9 @@ from gateway.yamltext import (
 )
 
 MIN_RTP_PORTS = 10
+
+SOUNDS = Path(__file__).parent / "media" / "sounds"
+"""Our own prompts: a folder for each language."""
 
 T = TypeVar("T")
 D = TypeVar("D")
@@ -98,6 +104,14 @@ def _seconds(value: Value) -> float:
     if not 1 <= seconds <= 86_400:
         raise value.error(f"expected seconds from 1 to 86400, not '{value.text()}'")
     return seconds
+
+
+def _language(value: Value) -> str:
+    """A language tag as a folder may be called; RFC 5646 in lower case."""
+    tag = value.text().lower()
+    if not re.fullmatch(r"[a-z]{2,3}(-[a-z0-9]{2,8})*", tag):
+        raise value.error(f"expected a language such as en or pt-br, not '{value.text()}'")
+    return tag
 
 
 _PORT = whole(0, 65_535)
@@ -171,6 +185,12 @@ class MediaConfig:
     """The UDP port of all XMPP clients and browsers, the next ones with more workers; 0: any."""
     workers: int = _setting(1, whole(0, 64))
     """Processes that mix; 0: the gateway's own, which is for tests and very small machines."""
+    language: str = _setting("en", _language)
+    """Of the prompts; what it lacks is said in English."""
+    sounds: Path | None = _setting(None, optional(existing_folder))
+    """Prompts of the admin's own, in a folder for each language; they come before ours."""
+    recordings: Path | None = _setting(None, optional(new_folder))
+    """The folder for recordings. None: `recordings` in `state_dir`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +201,11 @@ class ConferenceConfig:
     """How many children a peer feeds at most in one tree."""
     max_participants: int = _setting(100, whole(1, 10_000))
     """In one room."""
+    announcements: bool = _setting(True, switch)
+    """Phones and XMPP clients hear who is alone, and, in small rooms, that somebody comes or goes.
+    That a conference is recorded is said in any case."""
+    recording: str = _setting("off", choice("off", "anyone"))
+    """Who may record a conference from the page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +223,7 @@ class Config:
         default_factory=lambda: Path(os.path.expanduser("~/.local/state/trestle")),
         metadata={"reader": file_path},
     )
-    """Where certificates and the embedded Prosody's data are kept."""
+    """Where certificates, recordings and the embedded Prosody's data are kept."""
     log_level: str = _setting("info", choice("debug", "info", "warning", "error"))
 
 
@@ -268,6 +293,17 @@ def _check_xmpp(xmpp: XmppConfig, section: Section) -> None:
         raise section.found["server"].error("needs 'secret' beside it: !env NAME or !file path")
 
 
+def _check_media(media: MediaConfig, section: Section) -> None:
+    given = section.found.get("language")
+    folders = [folder for folder in (media.sounds, SOUNDS) if folder is not None]
+    if given is not None and not any((folder / media.language).is_dir() for folder in folders):
+        known = {one.name for folder in folders for one in folder.iterdir() if one.is_dir()}
+        raise given.error(
+            f"there are no prompts in '{media.language}': expected {', '.join(sorted(known))},"
+            " or a folder of your own in 'sounds'"
+        )
+
+
 def _check_ports(config: Config, top: Value) -> None:
     """No two TCP listeners on one port, whatever their addresses: it would only confuse people."""
     taken: dict[int, str] = {}
@@ -306,4 +342,5 @@ _CHECKS: Mapping[type, Callable[[Any, Section], None]] = {
     WebConfig: _check_web,
     SipConfig: _check_sip,
     XmppConfig: _check_xmpp,
+    MediaConfig: _check_media,
 }

@@ -68,6 +68,8 @@ class Roster:
 
     version: int
     participants: tuple[Participant, ...]
+    recorded: bool = False
+    """Whether what they say is being recorded."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -324,6 +324,22 @@ def file_path(value: Value) -> Path:
         raise value.error(str(error)) from None
 
 
+def existing_folder(value: Value) -> Path:
+    """The path of a folder that is there."""
+    found = file_path(value)
+    if not found.is_dir():
+        raise value.error(f"there is no folder {found}")
+    return found
+
+
+def new_folder(value: Value) -> Path:
+    """The path of a folder that is there, or that can still be made."""
+    found = file_path(value)
+    if found.exists() and not found.is_dir():
+        raise value.error(f"{found} is no folder")
+    return found
+
+
 def existing_file(value: Value) -> Path:
     """The path of a file that is there."""
     found = file_path(value)

@@ -47,16 +47,19 @@ class Conference:
         self._forest: Forest = {}
         self._wirings: dict[ParticipantId, TreeWiring] = {}
         self._version = 0
+        self._recorded = False
         self._events: list[ConferenceEvent] = []
 
     @property
     def roster(self) -> Roster:
-        return Roster(self._version, tuple(m.participant for m in self._members.values()))
+        participants = tuple(m.participant for m in self._members.values())
+        return Roster(self._version, participants, self._recorded)
 
     @property
     def has_seat(self) -> bool:
-        """Whether the gateway takes part: as long as somebody's media ends there."""
-        return any(not member.native for member in self._members.values())
+        """Whether the gateway takes part: as long as media ends there, somebody's or all for a
+        recording."""
+        return self._recorded or any(not member.native for member in self._members.values())
 
     @property
     def forest(self) -> Forest:
@@ -89,6 +92,13 @@ class Conference:
 
     def mute(self, who: ParticipantId, muted: Muted) -> None:
         self._change(who, muted=muted)
+
+    def record(self, recorded: bool, now: float) -> None:
+        """It is recorded from now on, or not any more."""
+        if recorded != self._recorded:
+            self._recorded = recorded
+            self._roster_changed()
+            self._replan(now)
 
     def ready(
         self, child: ParticipantId, source: ParticipantId, parent: ParticipantId, now: float

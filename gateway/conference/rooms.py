@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Protocol
 
 from gateway.address import Address
+from gateway.conference.announcements import Announcements, Play, StopPlaying
 from gateway.conference.focus import Conference
 from gateway.conference.seat_signal import SeatSignal
 from gateway.errors import BY_STRANGERS, Reason, Refused
@@ -32,7 +33,10 @@ from gateway.ports import (
     Offer,
     Participant,
     ParticipantId,
+    PlayEnded,
     QualityTold,
+    RecordingStarted,
+    RecordingStopped,
     RoomName,
     RosterChanged,
     SeatReceiving,
@@ -93,6 +97,7 @@ class _Seated:
 @dataclass(slots=True)
 class _Room:
     conference: Conference
+    announcements: Announcements
     legs: dict[ParticipantId, Leg] = field(default_factory=dict)
     timer: Handle | None = None
 
@@ -107,12 +112,20 @@ class Rooms:
         policy: TreePolicy,
         surroundings: Surroundings,
         max_participants: int,
+        *,
+        announcements: bool = True,
+        recording: bool = False,
     ) -> None:
+        """`announcements`: whether those on the mix are told who comes and goes; `recording`:
+        whether native participants may record."""
         self._plan = plan
         self._plane = plane
         self._policy = policy
         self._time = surroundings
         self._max_participants = max_participants
+        self._announces = announcements
+        self.may_record = recording
+        """Whether native participants may."""
         self._rooms: dict[RoomName, _Room] = {}
         self._seated: dict[ParticipantId, _Seated] = {}
         self._opening: dict[ParticipantId, tuple[RoomName, Leg]] = {}
@@ -203,9 +216,10 @@ class Rooms:
             self._plane.drop_peer(seated.room, leg)
         else:
             self._plane.close(leg)
-        if had_seat and not room.conference.has_seat:
-            for peer in room.legs:
-                self._plane.drop_peer(seated.room, peer)
+        room.announcements.left(leg)
+        self._end_seat(seated.room, room, had_seat)
+        if not room.legs and self._is_recorded(seated.room):
+            self._plane.stop_recording(seated.room)
         self._drain(seated.room, room)
         if not room.legs:
             del self._rooms[seated.room]
@@ -226,6 +240,24 @@ class Rooms:
 
     def set_muted(self, leg: ParticipantId, muted: Muted) -> None:
         self._act(leg, lambda conference: conference.mute(leg, muted))
+
+    def record(self, leg: ParticipantId, recorded: bool) -> None:
+        """A participant wishes that all of the room is recorded from now on, or not any more.
+
+        Raises `Refused` (forbidden) where nobody may record.
+        """
+        if not self.may_record:
+            raise Refused(Reason.FORBIDDEN, "recording is switched off on this server")
+        seated = self._seated.get(leg)
+        if seated is None or self._is_recorded(seated.room) == recorded:
+            return
+        name = seated.room
+        _log.info("%s %s the recording of %s", leg, "starts" if recorded else "stops", name)
+        if recorded:
+            self._plane.record(name)
+        else:
+            self._plane.stop_recording(name)
+        self._set_recorded(name, recorded)
 
     def ready(self, leg: ParticipantId, source: ParticipantId, parent: ParticipantId) -> None:
         now = self._time.clock()
@@ -288,6 +320,12 @@ class Rooms:
                 self.leave(leg, reason, text)
                 if attachment is not None:
                     attachment.hang_up(reason, text)
+            case RecordingStopped(room, _, why):
+                # Without a reason it was stopped here, and may have been started again since.
+                if why and room in self._rooms:
+                    self._set_recorded(room, False)
+            case RecordingStarted() | PlayEnded():
+                _log.debug("%s", event)
 
     def _tell_quality(self, name: RoomName, legs: Mapping[ParticipantId, LegStatistics]) -> None:
         """To those who have a screen, about those who are still here."""
@@ -349,7 +387,10 @@ class Rooms:
         self, name: RoomName, leg: Leg, *, native: bool, publishes: frozenset[MediaKind]
     ) -> None:
         now = self._time.clock()
-        room = self._rooms.get(name) or _Room(Conference(self._policy, self._max_participants))
+        room = self._rooms.get(name) or _Room(
+            Conference(self._policy, self._max_participants),
+            Announcements(enabled=self._announces),
+        )
         participant = Participant(leg.id, leg.kind, leg.name, publishes)
         try:
             room.conference.join(participant, native=native, now=now)
@@ -360,6 +401,7 @@ class Rooms:
         self._rooms[name] = room
         room.legs[leg.id] = leg
         self._seated[leg.id] = _Seated(leg, name, native, now)
+        room.announcements.joined(leg.id, now, listens=not native)
         _log.info("%s joined %s by %s as %r from %s", leg.id, name, leg.kind, leg.name, leg.address)
         self._drain(name, room)
 
@@ -369,6 +411,23 @@ class Rooms:
             room = self._rooms[seated.room]
             act(room.conference)
             self._drain(seated.room, room)
+
+    def _is_recorded(self, name: RoomName) -> bool:
+        return self._rooms[name].conference.roster.recorded
+
+    def _set_recorded(self, name: RoomName, recorded: bool) -> None:
+        room = self._rooms[name]
+        had_seat = room.conference.has_seat
+        room.conference.record(recorded, self._time.clock())
+        room.announcements.recorded(recorded)
+        self._end_seat(name, room, had_seat)
+        self._drain(name, room)
+
+    def _end_seat(self, name: RoomName, room: _Room, had_seat: bool) -> None:
+        """Browsers' connections with a seat that nobody needs any more are closed."""
+        if had_seat and not room.conference.has_seat:
+            for peer in room.legs:
+                self._plane.drop_peer(name, peer)
 
     def _drain(self, name: RoomName, room: _Room) -> None:
         """Tells everyone concerned what the conference decided, and sets its timer anew."""
@@ -381,11 +440,24 @@ class Rooms:
                     _log.debug("%s: %s", name, event)
                     for end in (edge.parent, edge.child):
                         self._tell(name, room, end, event)
+        self._announce(name, room)
+        self._set_timer(name, room)
+
+    def _announce(self, name: RoomName, room: _Room) -> None:
+        for said in room.announcements.events():
+            match said:
+                case Play(to, prompts):
+                    self._plane.play(name, to, prompts)
+                case StopPlaying(to):
+                    self._plane.stop_playing(name, to)
+
+    def _set_timer(self, name: RoomName, room: _Room) -> None:
         if room.timer is not None:
             room.timer.cancel()
             room.timer = None
-        deadline = room.conference.next_timeout() if room.legs else None
-        if deadline is not None:
+        deadlines = (room.conference.next_timeout(), room.announcements.next_timeout())
+        deadline = min((one for one in deadlines if one is not None), default=None)
+        if deadline is not None and room.legs:
             room.timer = self._time.call_at(deadline, lambda: self._on_timer(name, room))
 
     def _tell(self, name: RoomName, room: _Room, end: ParticipantId, event: LegEvent) -> None:
@@ -400,7 +472,9 @@ class Rooms:
 
     def _on_timer(self, name: RoomName, room: _Room) -> None:
         room.timer = None
-        room.conference.handle_timeout(self._time.clock())
+        now = self._time.clock()
+        room.conference.handle_timeout(now)
+        room.announcements.handle_timeout(now)
         self._drain(name, room)
 
 
@@ -423,4 +497,9 @@ def _describe(conference: Conference) -> Mapping[str, object]:
         source: {"root": tree.root, "parent_of": tree.parent_of}
         for source, tree in conference.forest.items()
     }
-    return {"version": conference.roster.version, "participants": participants, "trees": trees}
+    return {
+        "version": conference.roster.version,
+        "recorded": conference.roster.recorded,
+        "participants": participants,
+        "trees": trees,
+    }

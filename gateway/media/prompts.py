@@ -15,6 +15,7 @@ import numpy as np
 from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
 
+from gateway.config import SOUNDS
 from gateway.media import opus
 from gateway.media.playing import Sound
 
@@ -30,7 +31,6 @@ PROMPTS: Final = (
 )
 """All that can be played. `join` and `leave` are tones, the digits are words."""
 
-OURS: Final = Path(__file__).parent / "sounds"
 ENGLISH: Final = "en"
 
 _SUFFIXES = (".opus", ".ogg", ".flac", ".wav")
@@ -87,7 +87,7 @@ def read(path: Path) -> np.ndarray[tuple[int, ...], np.dtype[np.int16]]:
 
 def _candidates(name: str, language: str, own: Path | None) -> Iterator[Path]:
     for wanted in dict.fromkeys((language, ENGLISH)):
-        for folder in (own, OURS):
+        for folder in (own, SOUNDS):
             if folder is not None:
                 files = (folder / wanted / f"{name}{suffix}" for suffix in _SUFFIXES)
                 yield from (file for file in files if file.is_file())

@@ -1,5 +1,6 @@
 """The web client's files, and the headers that every answer carries."""
 
+from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
 
@@ -13,6 +14,13 @@ _TYPES = {
     ".html": "text/html; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
+}
+
+_SOUND_TYPES = {
+    ".opus": "audio/ogg",
+    ".ogg": "audio/ogg",
+    ".flac": "audio/flac",
+    ".wav": "audio/wav",
 }
 
 _HEADERS = {
@@ -46,14 +54,18 @@ Check the link, or <a href="/">choose a room</a>.</p>
 
 
 class Pages:
-    """Serves the single page under `/` and `/<room>`, and its parts under `/assets/`."""
+    """Serves the single page under `/` and `/<room>`, its parts under `/assets/`, and what phones
+    hear of the gateway under `/assets/sounds/`."""
 
-    def __init__(self) -> None:
+    def __init__(self, sounds: Mapping[str, Path]) -> None:
+        """`sounds`: the file of each prompt."""
         self._root = _client_folder()
+        self._sounds = sounds
 
     def routes(self) -> list[web.RouteDef]:
         return [
             web.get("/", self._index),
+            web.get("/assets/sounds/{prompt}", self._sound),
             web.get("/assets/{path:.+}", self._asset),
             web.get("/{room}", self._room),
             web.get("/{room}/", self._room),
@@ -74,6 +86,12 @@ class Pages:
 
     async def _asset(self, request: web.Request) -> web.StreamResponse:
         return self._file(request.match_info["path"])
+
+    async def _sound(self, request: web.Request) -> web.StreamResponse:
+        path = self._sounds.get(request.match_info["prompt"])
+        if path is None:
+            return web.Response(status=404, text="There is no such sound.\n")
+        return web.FileResponse(path, headers={"Content-Type": _SOUND_TYPES[path.suffix]})
 
     async def _missing(self, _: web.Request) -> web.StreamResponse:
         return web.Response(status=404, text=_NOT_FOUND, content_type="text/html")

@@ -116,6 +116,13 @@ class Mute:
 
 
 @dataclass(frozen=True, slots=True)
+class Record:
+    """The conference is to be recorded from now on, or not any more."""
+
+    on: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Ready:
     """The participant has this edge's stream and can pass it on."""
 
@@ -136,7 +143,7 @@ class Ping:
     """Asks for `pong`."""
 
 
-ClientMessage = Join | Leave | Publish | Mute | Ready | SignalTo | Ping
+ClientMessage = Join | Leave | Publish | Mute | Record | Ready | SignalTo | Ping
 
 
 def parse(text: str) -> ClientMessage:
@@ -254,6 +261,10 @@ def _read_mute(message: Mapping[str, object]) -> Mute:
     return Mute(Muted(audio, _member(message, "video", bool, "true or false")))
 
 
+def _read_record(message: Mapping[str, object]) -> Record:
+    return Record(_member(message, "on", bool, "true or false"))
+
+
 def _read_ready(message: Mapping[str, object]) -> Ready:
     return Ready(ParticipantId(_short(message, "source")), ParticipantId(_short(message, "parent")))
 
@@ -283,6 +294,7 @@ _READERS: Mapping[str, Callable[[Mapping[str, object]], ClientMessage]] = {
     "leave": lambda _: Leave(),
     "publish": lambda message: Publish(_publishes(message)),
     "mute": _read_mute,
+    "record": _read_record,
     "ready": _read_ready,
     "signal": _read_signal,
     "ping": lambda _: Ping(),
@@ -298,9 +310,17 @@ def welcome(
     room: RoomName,
     ice_servers: Sequence[Mapping[str, object]],
     seat: ParticipantId,
+    *,
+    may_record: bool,
 ) -> str:
     return _write(
-        "welcome", you=you, token=token, room=room, ice_servers=list(ice_servers), seat=seat
+        "welcome",
+        you=you,
+        token=token,
+        room=room,
+        ice_servers=list(ice_servers),
+        seat=seat,
+        may_record=may_record,
     )
 
 
@@ -341,7 +361,9 @@ def pong() -> str:
 
 def _roster(roster: Roster) -> str:
     participants = [_participant(participant) for participant in roster.participants]
-    return _write("roster", version=roster.version, participants=participants)
+    return _write(
+        "roster", version=roster.version, recorded=roster.recorded, participants=participants
+    )
 
 
 def _participant(participant: Participant) -> Mapping[str, object]:

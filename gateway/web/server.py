@@ -81,9 +81,11 @@ class WebServer:
         ice_servers: Sequence[Mapping[str, object]] = (),
         status: Callable[[], Mapping[str, object]],
         metrics: Callable[[], bytes],
+        sounds: Mapping[str, Path] | None = None,
         limits: Limits | None = None,
     ) -> None:
-        """`port` and `tls_port` 0 mean any free port, and then tell which one it became."""
+        """`port` and `tls_port` 0 mean any free port, and then tell which one it became; `sounds`
+        are the prompts' files by name."""
         self.port = port
         self.tls_port = tls_port
         self._listen = listen
@@ -93,6 +95,7 @@ class WebServer:
         self._ice_servers = ice_servers
         self._status = status
         self._metrics = metrics
+        self._sounds = sounds or {}
         self._limits = limits or Limits()
         self._tokens = Tokens()
         self._sessions: dict[ParticipantId, Session] = {}
@@ -148,7 +151,7 @@ class WebServer:
                 web.get("/health", self._health),
                 web.get("/api/status", self._tell_status),
                 web.get("/metrics", self._tell_metrics),
-                *Pages().routes(),
+                *Pages(self._sounds).routes(),
             ]
         )
         return application

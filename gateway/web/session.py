@@ -38,6 +38,11 @@ _log = logging.getLogger("trestle.web")
 class NativeFocus(Focus, Protocol):
     """The focus as native participants see it: edges and negotiation instead of an offer."""
 
+    @property
+    def may_record(self) -> bool:
+        """Whether `record` is allowed at all."""
+        ...
+
     def enter(self, room: RoomName, leg: Leg, publishes: frozenset[MediaKind]) -> None:
         """The leg joins; it hears of the roster first, of its edges then. Raises `Refused`."""
         ...
@@ -45,6 +50,10 @@ class NativeFocus(Focus, Protocol):
     def publish(self, leg: ParticipantId, publishes: frozenset[MediaKind]) -> None: ...
 
     def set_muted(self, leg: ParticipantId, muted: Muted) -> None: ...
+
+    def record(self, leg: ParticipantId, recorded: bool) -> None:
+        """Raises `Refused` (forbidden)."""
+        ...
 
     def ready(self, leg: ParticipantId, source: ParticipantId, parent: ParticipantId) -> None: ...
 
@@ -252,7 +261,10 @@ class Session:
             return
         self._state = _State.JOINED
         token = self._tokens.issue(self)
-        self._send(protocol.welcome(self.id, token, room, self._ice_servers, SEAT))
+        may_record = self._focus.may_record
+        self._send(
+            protocol.welcome(self.id, token, room, self._ice_servers, SEAT, may_record=may_record)
+        )
         for event in self._held:
             self._send(protocol.event(event))
         self._held.clear()
@@ -263,7 +275,12 @@ class Session:
     def _act(
         self,
         message: (
-            protocol.Leave | protocol.Publish | protocol.Mute | protocol.Ready | protocol.SignalTo
+            protocol.Leave
+            | protocol.Publish
+            | protocol.Mute
+            | protocol.Record
+            | protocol.Ready
+            | protocol.SignalTo
         ),
     ) -> None:
         match message:
@@ -274,6 +291,8 @@ class Session:
                 self._focus.publish(self.id, publishes)
             case protocol.Mute(muted):
                 self._focus.set_muted(self.id, muted)
+            case protocol.Record(on):
+                self._record(on)
             case protocol.Ready(source, parent):
                 self._focus.ready(self.id, source, parent)
             case protocol.SignalTo(to, body) if to == SEAT:
@@ -288,6 +307,12 @@ class Session:
                     self._refused(refused)
             case _:
                 assert_never(message)
+
+    def _record(self, on: bool) -> None:
+        try:
+            self._focus.record(self.id, on)
+        except Refused as refused:
+            self._error(ErrorCode.FORBIDDEN, refused.text)
 
     async def _negotiate_with_seat(self) -> None:
         """One message after the other, while the rest goes on."""

@@ -29,7 +29,9 @@ members = st.sampled_from(
         *("to", "description", "candidate", "tracks", "connection"),
     ]
 )
-types = st.sampled_from(["join", "leave", "publish", "mute", "ready", "signal", "ping", "x"])
+types = st.sampled_from(
+    ["join", "leave", "publish", "mute", "record", "ready", "signal", "ping", "x"]
+)
 messages = st.builds(
     lambda kind, rest: {**rest, "type": kind}, types, st.dictionaries(members, anything)
 )

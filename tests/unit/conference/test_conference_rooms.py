@@ -24,7 +24,10 @@ from gateway.ports import (
     Offer,
     ParticipantId,
     QualityTold,
+    RecordingStarted,
+    RecordingStopped,
     RoomName,
+    Roster,
     RosterChanged,
     SeatReceiving,
     Signal,
@@ -54,8 +57,13 @@ class RecordingLeg:
 
     def names(self) -> list[ParticipantId]:
         """Of the last roster heard of."""
-        rosters = [e.roster for e in self.events if isinstance(e, RosterChanged)]
-        return [p.id for p in rosters[-1].participants]
+        return [p.id for p in self._roster().participants]
+
+    def sees_recording(self) -> bool:
+        return self._roster().recorded
+
+    def _roster(self) -> Roster:
+        return [e.roster for e in self.events if isinstance(e, RosterChanged)][-1]
 
 
 class RecordingPlane:
@@ -66,6 +74,9 @@ class RecordingPlane:
         self.edges: list[Attach | Detach] = []
         self.dropped: list[ParticipantId] = []
         self.confirmed: list[ParticipantId] = []
+        self.said: list[tuple[str | None, ...]] = []
+        """To whom, and what; without a prompt: stopped."""
+        self.recordings: list[str] = []
         self.refusal: Refused | None = None
         self.meanwhile: Callable[[], None] = lambda: None
 
@@ -127,6 +138,18 @@ class RecordingPlane:
     def drop_peer(self, room: RoomName, peer: ParticipantId) -> None:
         self.dropped.append(peer)
 
+    def play(self, room: RoomName, leg: ParticipantId | None, prompts: tuple[str, ...]) -> None:
+        self.said.append((leg, *prompts))
+
+    def stop_playing(self, room: RoomName, leg: ParticipantId | None) -> None:
+        self.said.append((leg,))
+
+    def record(self, room: RoomName) -> None:
+        self.recordings.append(f"start {room}")
+
+    def stop_recording(self, room: RoomName) -> None:
+        self.recordings.append(f"stop {room}")
+
     def inventory(self) -> Mapping[str, int]:
         return {}
 
@@ -158,12 +181,19 @@ class Plan:
 class House:
     """Rooms with everything around them in the test's hand."""
 
-    def __init__(self, max_participants: int = 10) -> None:
+    def __init__(self, max_participants: int = 10, *, recording: bool = True) -> None:
         self.now = 0.0
         self.timers: list[Timer] = []
         self.plane = RecordingPlane()
         surroundings = Surroundings(lambda: self.now, self._call_at)
-        self.rooms = Rooms(Plan(), self.plane, BreadthFirst(2), surroundings, max_participants)
+        self.rooms = Rooms(
+            Plan(),
+            self.plane,
+            BreadthFirst(2),
+            surroundings,
+            max_participants,
+            recording=recording,
+        )
 
     def _call_at(self, deadline: float, callback: Callable[[], None]) -> Timer:
         self.timers.append(Timer(deadline, callback))
@@ -419,3 +449,80 @@ def test_a_call_reaches_a_declared_or_an_open_room_and_no_other(house: House) ->
     assert refusal.value.reason is Reason.NOT_FOUND
     house.rooms.enter(RoomName("standup"), RecordingLeg(ParticipantId("ana")), BOTH)
     assert house.rooms.route(Address("sip", "standup", "host"), caller) == "standup"
+
+
+async def test_a_recording_is_shown_to_all_and_the_seat_hears_browsers_for_it(house: House) -> None:
+    ana, ben = house.browser("ana"), house.browser("ben")
+    house.rooms.record(ana.id, True)
+    assert house.plane.recordings == ["start demo"]
+    assert ana.sees_recording()
+    assert ben.sees_recording()
+    assert Attach(Edge(ben.id, ben.id, SEAT)) in house.plane.edges
+    house.rooms.record(ben.id, True)
+    assert house.plane.recordings == ["start demo"], "it is recorded already"
+    body = {"connection": "k", "description": {"type": "offer", "sdp": "x"}}
+    assert await house.rooms.seat_signal(ana.id, body) is not None
+
+    house.rooms.record(ben.id, False)
+    assert house.plane.recordings == ["start demo", "stop demo"]
+    assert not ana.sees_recording()
+    assert house.plane.dropped == ["ana", "ben"]
+    with pytest.raises(Refused):
+        await house.rooms.seat_signal(ana.id, body)
+
+
+async def test_where_recording_is_off_nobody_may(house: House) -> None:
+    house = House(recording=False)
+    ana = house.browser("ana")
+    with pytest.raises(Refused) as refusal:
+        house.rooms.record(ana.id, True)
+    assert refusal.value.reason is Reason.FORBIDDEN
+    assert house.plane.recordings == []
+    assert not ana.sees_recording()
+
+
+async def test_a_recording_ends_with_its_room_and_the_next_is_not_recorded(house: House) -> None:
+    house.rooms.record(house.browser("ana").id, True)
+    house.rooms.leave(ParticipantId("ana"), Reason.NORMAL, "left")
+    assert house.plane.recordings == ["start demo", "stop demo"]
+    house.rooms.on_media_event(RecordingStopped(ROOM, "x.opus"))
+    assert not house.browser("ben").sees_recording()
+
+
+async def test_a_recording_that_fails_is_not_shown_any_more_and_phones_hear_it(
+    house: House,
+) -> None:
+    ana = house.browser("ana")
+    phone = await house.phone("phone")
+    house.rooms.record(ana.id, True)
+    house.rooms.on_media_event(RecordingStarted(ROOM, "x.opus"))
+    assert phone.sees_recording()
+    house.rooms.on_media_event(RecordingStopped(ROOM, "x.opus", "the disk is full"))
+    assert not ana.sees_recording()
+    assert house.plane.said == [(None, "recording-started"), (None, "recording-stopped")]
+    assert house.plane.dropped == [], "the seat is still needed by the phone"
+
+
+async def test_who_stopped_one_recording_keeps_the_next(house: House) -> None:
+    ana = house.browser("ana")
+    for on in (True, False, True):
+        house.rooms.record(ana.id, on)
+    house.rooms.on_media_event(RecordingStopped(ROOM, "first.opus"))
+    assert ana.sees_recording()
+
+
+async def test_a_phone_alone_is_told_so_by_the_timer_until_somebody_comes(house: House) -> None:
+    phone = await house.phone("phone")
+    assert house.plane.said == []
+    timer = next(timer for timer in house.timers if not timer.cancelled)
+    house.now = timer.deadline
+    timer.callback()
+    assert house.plane.said == [(phone.id, "you-are-alone")]
+    house.browser("ana")
+    assert house.plane.said[1:] == [(phone.id,), (None, "join")]
+
+
+async def test_who_confirms_in_a_recorded_room_hears_of_it(house: House) -> None:
+    house.rooms.record(house.browser("ana").id, True)
+    phone = await house.phone("phone")
+    assert (phone.id, "recording-started") in house.plane.said

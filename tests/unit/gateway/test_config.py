@@ -74,6 +74,14 @@ def test_paths_are_relative_to_the_file(tmp_path: Path) -> None:
     assert config.state_dir == tmp_path / "state"
 
 
+def test_a_language_may_be_the_admins_own(tmp_path: Path) -> None:
+    (tmp_path / "sounds" / "pt-br").mkdir(parents=True)
+    config = load(write(tmp_path, "media: {sounds: sounds, language: pt-BR, recordings: new}\n"))
+    assert config.media.language == "pt-br"
+    assert config.media.sounds == tmp_path / "sounds"
+    assert config.media.recordings == tmp_path / "new"
+
+
 def test_a_secret_comes_from_a_file_and_is_never_printed(tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("hush-hush\n")
     config = load(write(tmp_path, "xmpp: {server: 'a.example:5347', secret: !file secret}\n"))
@@ -138,6 +146,14 @@ log_level: inof
         ("media: {rtp_ports: 9-5}", "1:20: media.rtp_ports: expected two ports from 1024"),
         ("media: {rtp_ports: many}", "1:20: media.rtp_ports: expected two ports such as"),
         ("media: {rtp_timeout: nan}", "1:22: media.rtp_timeout: expected seconds from 1"),
+        ("media: {language: ../en}", "1:19: media.language: expected a language such as en or"),
+        (
+            "media: {language: tlh}",
+            "1:19: media.language: there are no prompts in 'tlh'",
+        ),
+        ("media: {sounds: nowhere}", "1:17: media.sounds: there is no folder "),
+        ("media: {recordings: gateway.yaml}", "1:21: media.recordings: "),
+        ("conference: {recording: all}", "1:25: conference.recording: expected one of off, anyone"),
         ("- web", "1:1: expected names with values"),
         ("web: &a {}", "1:6: '&a' must be in quotes"),
         ("web: *a", "1:6: '*a' must be in quotes"),

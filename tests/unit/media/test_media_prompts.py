@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 import yaml
 
+from gateway.config import SOUNDS
 from gateway.media.playing import Sound
-from gateway.media.prompts import OURS, PROMPTS, find, load, missing, read
+from gateway.media.prompts import PROMPTS, find, load, missing, read
 from support.sound_files import write_prompt
 from support.tones import TONES, level
 
@@ -19,8 +20,8 @@ def test_english_is_whole_small_and_has_its_words_beside_it() -> None:
     files = find("en", None)
     assert files.keys() == set(PROMPTS)
     assert sum(file.stat().st_size for file in files.values()) < 200_000
-    assert not [file for file in (OURS / "en").iterdir() if file not in files.values()]
-    words = yaml.safe_load((OURS / "en.yaml").read_text())
+    assert not [file for file in (SOUNDS / "en").iterdir() if file not in files.values()]
+    words = yaml.safe_load((SOUNDS / "en.yaml").read_text())
     assert words.keys() == set(PROMPTS) - {"join", "leave"}
 
 
@@ -35,7 +36,7 @@ def test_a_prompt_is_short_and_no_louder_than_people(name: str) -> None:
 @pytest.mark.parametrize("name", ["join", "leave"])
 def test_the_tones_are_quiet_and_are_nobodys_in_a_test_call(name: str) -> None:
     around = np.zeros(4160)
-    sound = np.concatenate([around, read(OURS / "en" / f"{name}.opus"), around]) / 32_768
+    sound = np.concatenate([around, read(SOUNDS / "en" / f"{name}.opus"), around]) / 32_768
     window = sound[: round(0.7 * RATE)]
     assert level(window, RATE, 659) > -55
     assert level(window, RATE, 988) > -55
@@ -44,7 +45,7 @@ def test_the_tones_are_quiet_and_are_nobodys_in_a_test_call(name: str) -> None:
 
 def test_join_goes_up_and_leave_goes_down() -> None:
     for name, first, second in (("join", 659, 988), ("leave", 988, 659)):
-        sound = read(OURS / "en" / f"{name}.opus") / 32_768
+        sound = read(SOUNDS / "en" / f"{name}.opus") / 32_768
         half = round(0.09 * RATE)
         assert level(sound[:half], RATE, first) > level(sound[:half], RATE, second) + 10
         later = sound[half : 2 * half]
@@ -55,7 +56,7 @@ def test_a_folder_of_the_admins_own_comes_first(tmp_path: Path) -> None:
     write_prompt(tmp_path, "join", 593, 1)
     files = find("en", tmp_path)
     assert files["join"] == tmp_path / "en" / "join.wav"
-    assert files["leave"] == OURS / "en" / "leave.opus"
+    assert files["leave"] == SOUNDS / "en" / "leave.opus"
     assert level(read(files["join"]) / 32_768, RATE, 593) > -25
 
 
@@ -63,7 +64,7 @@ def test_what_a_language_lacks_is_said_in_english_and_the_log_says_so_in_one_lin
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "tlh").mkdir()
-    (tmp_path / "tlh" / "goodbye.opus").write_bytes((OURS / "en" / "goodbye.opus").read_bytes())
+    (tmp_path / "tlh" / "goodbye.opus").write_bytes((SOUNDS / "en" / "goodbye.opus").read_bytes())
     lacking = tuple(name for name in PROMPTS if name != "goodbye")
     assert missing("tlh", tmp_path) == lacking
     with caplog.at_level(logging.WARNING):

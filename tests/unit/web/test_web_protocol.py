@@ -64,6 +64,7 @@ class TestWhatABrowserSays:
                 '{"type": "ready", "source": "a", "parent": "b"}',
                 protocol.Ready(ParticipantId("a"), ParticipantId("b")),
             ),
+            ('{"type": "record", "on": true}', protocol.Record(True)),
             ('{"type": "ping"}', protocol.Ping()),
             (
                 signal(description={"type": "offer", "sdp": "v=0"}, tracks={"0": {}}, other=1),
@@ -120,6 +121,8 @@ class TestWhatABrowserSays:
             (join(token="t" * 129), "token"),
             ('{"type": "mute", "audio": 1, "video": false}', "audio"),
             ('{"type": "mute", "audio": true}', "video"),
+            ('{"type": "record"}', "on"),
+            ('{"type": "record", "on": "yes"}', "on"),
             ('{"type": "ready", "source": "a"}', "parent"),
             (signal(), "signal"),
             (signal(to="", candidate=None), "to"),
@@ -154,6 +157,7 @@ class TestWhatTheServerSays:
             RoomName("demo"),
             [{"urls": "stun:s"}],
             ParticipantId("seat"),
+            may_record=True,
         )
         assert json.loads(text) == {
             "type": "welcome",
@@ -162,17 +166,19 @@ class TestWhatTheServerSays:
             "room": "demo",
             "ice_servers": [{"urls": "stun:s"}],
             "seat": "seat",
+            "may_record": True,
         }
 
     def test_roster(self) -> None:
         ana = Participant(
             ParticipantId("web-1"), Kind.WEB, "Ána", frozenset({AUDIO, VIDEO}), Muted(video=True)
         )
-        text = protocol.event(RosterChanged(Roster(7, (ana,))))
+        text = protocol.event(RosterChanged(Roster(7, (ana,), recorded=True)))
         assert text.isascii()
         assert json.loads(text) == {
             "type": "roster",
             "version": 7,
+            "recorded": True,
             "participants": [
                 {
                     "id": "web-1",

@@ -290,3 +290,16 @@ def a_server(state_dir: Path, *, port: int, tls_port: int | None) -> WebServer:
         status=dict,
         metrics=bytes,
     )
+
+
+async def test_prompts_are_served_as_sound(tmp_path: Path) -> None:
+    sound = tmp_path / "x.opus"
+    sound.write_bytes(b"OggS")
+    async with running_site(tmp_path, sounds={"join": sound}) as site:
+        async with site.http.get(f"{site.url}/assets/sounds/join") as answer:
+            assert answer.status == 200
+            assert answer.headers["Content-Type"] == "audio/ogg"
+            assert await answer.read() == b"OggS"
+        for path in ("leave", "..%2f..%2fx.opus", "join/"):
+            async with site.http.get(f"{site.url}/assets/sounds/{path}") as answer:
+                assert answer.status == 404

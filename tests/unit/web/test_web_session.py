@@ -151,6 +151,29 @@ class TestInTheRoom:
         assert muted["muted"] == {"audio": True, "video": False}
         assert published["publishes"] == ["video"]
 
+    async def test_a_recording_is_in_everyones_roster(self, tmp_path: Path) -> None:
+        async with running_site(tmp_path, recording=True) as site:
+            ana, ben = await site.browser(), await site.joined("Ben")
+            await ana.send(type="join", room="demo", name="Ana", publishes=["audio"])
+            assert (await ana.expect("welcome"))["may_record"] is True
+            assert (await ana.until("roster"))["recorded"] is False
+            await ben.roster_of("Ben", "Ana")
+            for on in (True, False):
+                await ana.send(type="record", on=on)
+                assert (await ana.until("roster"))["recorded"] is on
+                assert (await ben.until("roster"))["recorded"] is on
+
+    async def test_where_recording_is_off_a_wish_for_it_is_refused_with_a_sentence(
+        self, site: Site
+    ) -> None:
+        ana = await site.browser()
+        await ana.send(type="join", room="demo", name="Ana", publishes=["audio"])
+        assert (await ana.expect("welcome"))["may_record"] is False
+        await ana.send(type="record", on=True)
+        error = await ana.until("error")
+        assert error["code"] == "forbidden"
+        assert error["text"] == "recording is switched off on this server"
+
     async def test_a_signal_reaches_the_neighbour_unread(self, site: Site) -> None:
         ana, ben = await site.joined("Ana"), await site.joined("Ben")
         candidate = {"candidate": "candidate:1 …", "sdpMid": "0", "strange": [1.5, None]}

@@ -79,6 +79,14 @@ class SilentPlane:
 
     def drop_peer(self, room: RoomName, peer: ParticipantId) -> None: ...
 
+    def play(self, room: RoomName, leg: ParticipantId | None, prompts: tuple[str, ...]) -> None: ...
+
+    def stop_playing(self, room: RoomName, leg: ParticipantId | None) -> None: ...
+
+    def record(self, room: RoomName) -> None: ...
+
+    def stop_recording(self, room: RoomName) -> None: ...
+
     def inventory(self) -> Mapping[str, int]:
         return {}
 
@@ -170,7 +178,12 @@ class Site:
 
 @asynccontextmanager
 async def running_site(
-    state_dir: Path, *, limits: Limits | None = None, max_participants: int = 10
+    state_dir: Path,
+    *,
+    limits: Limits | None = None,
+    max_participants: int = 10,
+    recording: bool = False,
+    sounds: Mapping[str, Path] | None = None,
 ) -> AsyncIterator[Site]:
     loop = asyncio.get_running_loop()
     plane = SilentPlane()
@@ -180,6 +193,7 @@ async def running_site(
         BreadthFirst(2),
         Surroundings(loop.time, loop.call_at),
         max_participants,
+        recording=recording,
     )
     server = WebServer(
         listen="127.0.0.1",
@@ -188,6 +202,7 @@ async def running_site(
         state_dir=state_dir,
         status=lambda: {"open": server.inventory()},
         metrics=lambda: exposition(server.inventory(), {}),
+        sounds=sounds,
         limits=limits,
     )
     await server.start(rooms)
