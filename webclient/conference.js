@@ -73,6 +73,15 @@ export class Conference {
     this.#signaling.start();
   }
 
+  /**
+   * Asks for a recording of the conference, or for its end; the roster tells whether it came.
+   *
+   * @param {boolean} on
+   */
+  record(on) {
+    this.#send({ type: "record", on });
+  }
+
   leave() {
     this.#signaling.leave();
     this.#close();

@@ -10,6 +10,7 @@ import { byId } from "./views/dom.js";
 import { JoinView } from "./views/join.js";
 import { InviteView } from "./views/invite.js";
 import { landing } from "./views/landing.js";
+import { RecordingView } from "./views/recording.js";
 import { RosterView } from "./views/roster.js";
 import { StatusView } from "./views/status.js";
 import { TilesView } from "./views/tiles.js";
@@ -46,6 +47,7 @@ class RoomPage {
   #hear = byId("hear-button", HTMLButtonElement);
   #tiles = new TilesView(() => (this.#hear.hidden = false));
   #roster = new RosterView();
+  #recording = new RecordingView((on) => this.#conference?.record(on));
   #invite = new InviteView();
   #status;
   #joinView;
@@ -148,6 +150,7 @@ class RoomPage {
     this.#room = EMPTY_ROOM;
     this.#streams = new Map();
     this.#tiles.clear();
+    this.#recording.clear();
     this.#hear.hidden = true;
     this.#status.setConnection("joined");
   }
@@ -186,6 +189,7 @@ class RoomPage {
     this.#renderTiles();
     this.#roster.render(this.#room);
     this.#status.render(this.#room);
+    this.#recording.render(this.#room);
   }
 
   #renderTiles() {

@@ -48,10 +48,18 @@ import { isVisible } from "./names.js";
  * @property {string} room
  * @property {RTCIceServer[]} ice_servers
  * @property {string} seat
+ * @property {boolean} may_record whether `record` is allowed here
  */
 
 /**
- * @typedef {{type: "roster", version: number, participants: Participant[]}} RosterMessage
+ * @typedef {object} RosterMessage
+ * @property {"roster"} type
+ * @property {number} version
+ * @property {boolean} recorded whether what is said is being recorded
+ * @property {Participant[]} participants
+ */
+
+/**
  * @typedef {{type: "attach" | "detach"} & Edge} EdgeMessage
  * @typedef {{type: "quality", participants: Record<string, Quality>}} QualityMessage
  * @typedef {{type: "signal", from: string} & SignalBody} SignalMessage
@@ -67,10 +75,11 @@ import { isVisible } from "./names.js";
  * @typedef {{type: "join"} & JoinMembers} Join
  * @typedef {{type: "publish", publishes: MediaKind[]}} Publish
  * @typedef {{type: "mute"} & Muted} Mute
+ * @typedef {{type: "record", on: boolean}} RecordWish
  * @typedef {{type: "ready", source: string, parent: string}} Ready
  * @typedef {{type: "signal", to: string} & SignalBody} Signal
  * @typedef {{type: "leave"} | {type: "ping"}} Bare
- * @typedef {Join | Publish | Mute | Ready | Signal | Bare} ClientMessage
+ * @typedef {Join | Publish | Mute | RecordWish | Ready | Signal | Bare} ClientMessage
  */
 
 /** The largest message the server takes, in bytes of UTF-8. */
@@ -111,10 +120,12 @@ const READERS = {
     room: string(message, "room"),
     ice_servers: /** @type {RTCIceServer[]} */ (list(message, "ice_servers")),
     seat: string(message, "seat"),
+    may_record: message.may_record === true,
   }),
   roster: (message) => ({
     type: "roster",
     version: number(message, "version"),
+    recorded: message.recorded === true,
     participants: list(message, "participants").map(participant),
   }),
   attach: (message) => ({ type: "attach", ...edge(message) }),

@@ -12,7 +12,9 @@
  * @property {string} you your participant id, empty before `welcome`
  * @property {string} name
  * @property {string} seat the id of the gateway's own node in the trees
- * @property {number} version of the roster
+ * @property {boolean} mayRecord
+ * @property {boolean} recorded whether what is said is being recorded
+ * @property {number} version of the roster; below 0 before the first
  * @property {readonly Participant[]} participants in order of joining
  * @property {readonly Edge[]} edges in order of attaching, the newest last
  * @property {Readonly<Record<string, Quality>>} qualities of those whose media ends at the gateway
@@ -23,6 +25,8 @@ export const EMPTY_ROOM = Object.freeze({
   you: "",
   name: "",
   seat: "seat",
+  mayRecord: false,
+  recorded: false,
   version: -1,
   participants: [],
   edges: [],
@@ -36,8 +40,10 @@ export const EMPTY_ROOM = Object.freeze({
  */
 export function reduce(room, message) {
   switch (message.type) {
-    case "welcome":
-      return { ...EMPTY_ROOM, you: message.you, name: message.room, seat: message.seat };
+    case "welcome": {
+      const { you, room: name, seat, may_record: mayRecord } = message;
+      return { ...EMPTY_ROOM, you, name, seat, mayRecord };
+    }
     case "roster":
       return message.version < room.version ? room : withRoster(room, message);
     case "attach": {
@@ -58,18 +64,18 @@ export function reduce(room, message) {
  * before its people were in the roster waits for them: only those who *were* here can have left.
  *
  * @param {Room} room
- * @param {{version: number, participants: readonly Participant[]}} roster
+ * @param {{version: number, recorded: boolean, participants: readonly Participant[]}} roster
  * @returns {Room}
  */
-function withRoster(room, { version, participants }) {
+function withRoster(room, { version, recorded, participants }) {
   const present = new Set(participants.map(({ id }) => id));
   const left = new Set(room.participants.map(({ id }) => id).filter((id) => !present.has(id)));
-  if (room.participants.some(isLegacy) && !participants.some(isLegacy)) left.add(room.seat);
+  if (hasSeat(room) && !hasSeat({ recorded, participants })) left.add(room.seat);
   const edges = room.edges.filter(
     ({ source, parent, child }) => !left.has(source) && !left.has(parent) && !left.has(child),
   );
   const known = Object.entries(room.qualities).filter(([id]) => present.has(id));
-  return { ...room, version, participants, edges, qualities: Object.fromEntries(known) };
+  return { ...room, version, recorded, participants, edges, qualities: Object.fromEntries(known) };
 }
 
 /**
@@ -99,15 +105,23 @@ export function isLegacy({ kind }) {
 }
 
 /**
- * The neighbours whose connection may live: those in the roster, and the seat while it has
- * somebody to speak for.
+ * Whether the gateway takes part: for those whose media ends there, or to record.
+ *
+ * @param {{recorded: boolean, participants: readonly Participant[]}} roster
+ */
+function hasSeat({ recorded, participants }) {
+  return recorded || participants.some(isLegacy);
+}
+
+/**
+ * The neighbours whose connection may live: those in the roster, and the seat while it takes part.
  *
  * @param {Room} room
  * @returns {Set<string>}
  */
 export function reachable(room) {
   const ids = new Set(room.participants.map(({ id }) => id));
-  if (room.participants.some(isLegacy)) ids.add(room.seat);
+  if (hasSeat(room)) ids.add(room.seat);
   for (const { parent, child } of room.edges) ids.add(parent).add(child);
   ids.delete(room.you);
   return ids;

@@ -20,7 +20,7 @@ test("the messages of docs/protocol.md's example are read", () => {
     publishes: ["audio"],
     muted: { audio: false, video: false },
   };
-  const roster = { type: "roster", version: 4, participants: [participant] };
+  const roster = { type: "roster", version: 4, recorded: true, participants: [participant] };
   assert.deepEqual(parsed({ ...roster, unknown: 1 }), roster);
   const answer = {
     type: "signal",
@@ -49,6 +49,12 @@ test("a measured quality is read, also where the peer says nothing", () => {
 test("an unknown type is no error, also one that every object has", () => {
   assert.equal(parsed({ type: "chat", text: "hello" }), null);
   assert.equal(parsed({ type: "constructor" }), null);
+});
+
+test("a server that says nothing of recording neither does it nor allows it", () => {
+  const welcome = { you: "a", token: "t", room: "r", ice_servers: [], seat: "seat" };
+  assert.equal(parsed({ type: "welcome", ...welcome }).may_record, false);
+  assert.equal(parsed({ type: "roster", version: 1, participants: [] }).recorded, false);
 });
 
 test("a publishes entry of the future is left out", () => {

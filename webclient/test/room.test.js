@@ -55,6 +55,17 @@ test("the seat's edges end with the last legacy participant", () => {
   assert.deepEqual(edges(reduce(room, roster(2, me))), []);
 });
 
+test("the seat takes part as long as the conference is recorded", () => {
+  const everyone = { participants: [person("me"), person("a")] };
+  const recorded = (version, on) => ({ type: "roster", version, recorded: on, ...everyone });
+  const room = after(recorded(1, true), attach("me", "me", "seat"), attach("a", "a", "me"));
+  assert.equal(room.recorded, true);
+  assert.deepEqual([...reachable(room)].sort(), ["a", "seat"]);
+  const stopped = reduce(room, recorded(2, false));
+  assert.deepEqual(edges(stopped), [["a", "a", "me"]]);
+  assert.deepEqual([...reachable(stopped)], ["a"]);
+});
+
 test("detach ends one edge and leaves the source's other parent", () => {
   const room = after(attach("a", "b", "me"), attach("a", "c", "me"), {
     ...attach("a", "b", "me"),
