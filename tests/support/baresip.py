@@ -13,7 +13,7 @@ from typing import Any, Self
 
 from support.processes import Process, find_program
 from support.sockets import free_port, free_ports
-from support.tones import levels, longest_gap, read_growing_wave, write_tone
+from support.tones import levels, longest_gap, loudest, read_growing_wave, write_tone
 
 RATE = 8000
 LONGEST_CALL = 180
@@ -165,6 +165,11 @@ class Phone:
         await asyncio.sleep(seconds)
         sound, rate = self._recording()
         return levels(sound[int(start * rate) :], rate)
+
+    def loudest(self, since: float) -> float:
+        """The level in dB of the loudest tenth of a second, from second `since` of the call on."""
+        sound, rate = self._recording()
+        return loudest(sound[int(since * rate) :], rate)
 
     def recorded(self) -> float:
         """Seconds of the present call that have been heard up to now."""

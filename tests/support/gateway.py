@@ -25,8 +25,9 @@ STARTING = 25.0
 class Gateway:
     """`python -m gateway run`, from ready to stopped."""
 
-    def __init__(self) -> None:
-        self.site = Site()
+    def __init__(self, more: str = "") -> None:
+        """`more` are further lines of its configuration."""
+        self.site = Site(more=more)
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:

@@ -15,9 +15,11 @@ KEYS = ("web.port", "sip.port", "xmpp.c2s_port", "xmpp.component_port", "xmpp.ht
 
 
 class Site:
-    """Exists as long as the context; `ports` sets some by their key, the others are free ones."""
+    """Exists as long as the context; `ports` sets some by their key, the others are free ones;
+    `more` are further lines of the configuration."""
 
-    def __init__(self, ports: Mapping[str, int] | None = None) -> None:
+    def __init__(self, ports: Mapping[str, int] | None = None, more: str = "") -> None:
+        self._more = more
         self.ports = {key: free_port() for key in KEYS} | dict(ports or {})
 
     def __enter__(self) -> Self:
@@ -53,6 +55,7 @@ xmpp:
 media: {{rtp_ports: {media.start}-{media.stop - 1}}}
 state_dir: {self.folder / "state"}
 log_level: debug
+{self._more}
 """
 
     @property

@@ -52,6 +52,15 @@ def longest_gap(sound: Samples, rate: int, hz: float, step: float = 0.02) -> flo
     return longest * step
 
 
+def loudest(sound: Samples, rate: int) -> float:
+    """The level in dB of the loudest tenth of a second, whatever it holds."""
+    size = rate // 10
+    if len(sound) < size:
+        return SILENCE_DB
+    power = (sound[: len(sound) // size * size].reshape(-1, size) ** 2).mean(axis=1).max()
+    return max(SILENCE_DB, 10 * math.log10(power)) if power > 0 else SILENCE_DB
+
+
 @dataclass(frozen=True, slots=True)
 class Expected:
     """What a participant ought to hear."""

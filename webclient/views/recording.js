@@ -37,7 +37,8 @@ export class RecordingView {
     // Set only when it is another one: each setting is read out.
     const text = within(this.#notice, "span", HTMLElement);
     if ((text.textContent === "") === recorded) text.textContent = recorded ? NOTICE : "";
-    within(this.#button, "span", HTMLElement).textContent = recorded ? "Stop recording" : "Record";
+    within(this.#button, "span", HTMLElement).textContent = recorded ? "Recording" : "Record";
+    this.#button.title = recorded ? "Stop recording" : "Record what all say";
     this.#button.classList.toggle("recording", recorded);
     this.#button.setAttribute("aria-pressed", String(recorded));
   }
