@@ -253,6 +253,25 @@ async def test_an_offer_that_the_seat_did_not_take_is_followed_by_a_new_connecti
     assert await ana.page.evaluate("connections.open()") == 1
 
 
+async def test_bars_beside_a_phone_tell_how_it_comes_through(
+    server: ScriptedServer, browser: Browser
+) -> None:
+    server.legacy = [PHONE]
+    ana = await join(browser, server)
+    bars = ana.page.locator("#roster li[data-kind=sip] .quality")
+    await expect(bars).to_be_hidden()
+    for quality, missing in (("good", 0.0), ("bad", 0.071)):
+        told = {"quality": quality, "missing": missing, "missing_there": None}
+        measured = {PHONE["id"]: {**told, "jitter_ms": 3.2, "round_trip_ms": 31}}
+        await server.tell(ana.own, {"type": "quality", "participants": measured})
+        await expect(bars).to_have_attribute("data-quality", quality)
+        await expect(bars).to_be_visible()
+    await expect(bars).to_have_attribute(
+        "title", "Bad connection: 7.1 % of the sound missing, jitter 3 ms, round trip 31 ms"
+    )
+    await expect(ana.page.locator("#roster li[data-kind=web] .quality")).to_be_hidden()
+
+
 async def test_a_seat_that_takes_nothing_is_given_up_until_the_roster_changes(
     server: ScriptedServer, browser: Browser
 ) -> None:
