@@ -11,6 +11,8 @@ import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from enum import Enum
+from functools import cache
+from types import NoneType
 from typing import Final
 
 from gateway.errors import Reason
@@ -35,6 +37,9 @@ from gateway.ports import (
 from gateway.statistics import EngineStatistics, Histogram, LegStatistics
 
 _LENGTH = struct.Struct("!I")
+
+_PLAIN = frozenset((str, int, float, bool, NoneType))
+"""What JSON has too; nearly all that is said."""
 
 MAX_MESSAGE: Final = 1 << 20
 
@@ -275,21 +280,31 @@ class Reader:
 
 def _packed(value: object) -> object:
     """Values as JSON; those of a class as {"": its name, ...}."""
+    if type(value) in _PLAIN:
+        return value
     if isinstance(value, Enum):
         return {"": type(value).__name__, "value": value.value}
     if is_dataclass(value):
-        content = {one.name: _packed(getattr(value, one.name)) for one in fields(value)}
-        return {"": type(value).__name__, **content}
+        kind: type = type(value)
+        content = {name: _packed(getattr(value, name)) for name in _names(kind)}
+        return {"": kind.__name__, **content}
     if isinstance(value, Mapping):
         return {"": "map", "items": [[key, _packed(item)] for key, item in value.items()]}
     if isinstance(value, range):
         return {"": "range", "start": value.start, "stop": value.stop}
     if isinstance(value, tuple):
         return [_packed(item) for item in value]
-    return value
+    raise TypeError(f"{type(value).__name__} is no word between gateway and worker")
+
+
+@cache
+def _names(kind: type) -> tuple[str, ...]:
+    return tuple(one.name for one in fields(kind))
 
 
 def _unpacked(value: object) -> object:
+    if type(value) in _PLAIN:
+        return value
     if isinstance(value, list):
         return tuple(_unpacked(item) for item in value)
     if not isinstance(value, dict):

@@ -2,8 +2,8 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from typing import Final
+from operator import add, sub
+from typing import Final, NamedTuple
 
 from gateway.media.engine import Engine
 from gateway.media.formats import Format
@@ -21,8 +21,7 @@ _ROUND_TRIP_BOUNDS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0)
 _MISSING_BOUNDS = (0.0, 0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
 
 
-@dataclass(frozen=True, slots=True)
-class Counts:
+class Counts(NamedTuple):
     """What a stream has counted; `expected` and `received` as in RFC 3550, appendix A.3."""
 
     packets_in: int = 0
@@ -42,13 +41,10 @@ class Counts:
         return max(0, self.expected - self.received)
 
     def since(self, before: "Counts") -> "Counts":
-        return Counts(*(getattr(self, n) - getattr(before, n) for n in _COUNTED))
+        return Counts._make(map(sub, self, before))
 
     def after(self, before: "Counts") -> "Counts":
-        return Counts(*(getattr(self, n) + getattr(before, n) for n in _COUNTED))
-
-
-_COUNTED = tuple(one.name for one in fields(Counts))
+        return Counts._make(map(add, self, before))
 
 
 class Meter:
@@ -186,8 +182,9 @@ class Statistics:
 
     def _count(self, new: Counts) -> None:
         """Totals never fall, though a packet that was counted as lost may still come."""
-        for name in _COUNTED:
-            self._totals[name] += max(0, getattr(new, name))
+        for name, count in zip(Counts._fields, new, strict=True):
+            if count > 0:
+                self._totals[name] += count
         self._totals["lost"] += new.lost
 
 
