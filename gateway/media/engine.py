@@ -78,7 +78,7 @@ class Engine:
         self._groups: list[list[Group] | None] = [None] * PHASES
         self._intake = Intake(self.streams, self.jitter, self._hearing, self._change_of)
         self._single = SinglePackets(self.streams)
-        self._forwarding = Forwarding(self.streams, self.jitter, self._hearing, self._single)
+        self._forwarding = Forwarding(self.streams, self.jitter, self._single)
         self._dialling: dict[int, EventSender] = {}
         """Rows that digits are being sent on."""
         self._playing = Playing()
@@ -314,9 +314,16 @@ class Engine:
         heard = self._speakers.choose(rows, group.room_of_source, levels, self._most)
         heard &= pulled.state != SILENT
         self._tell_first_frames(rows, pulled)
-        frames = self._frames(group, pulled, where(heard), decoded, tick)
-        self._forwarding.send(group, pulled, levels, self._speakers.is_speaking(rows), tick)
-        self._send_mixes(group, where(heard), frames, tick)
+        spoken = self._speakers.is_speaking(rows) & (levels > SILENCE)
+        # Decoders have a memory: a frame that is wanted twice is decoded once.
+        alone = self._forwarding.wanted(group, pulled, spoken)
+        mixed = where(heard)
+        wanted = np.union1d(mixed, alone) if len(alone) else mixed
+        frames = self._frames(group, pulled, wanted, decoded, tick)
+        self._forwarding.send(group, pulled, spoken, (wanted, frames), tick)
+        if len(wanted) > len(mixed):
+            frames = frames[np.searchsorted(wanted, mixed)]
+        self._send_mixes(group, mixed, frames, tick)
 
     def _levels(
         self, group: Group, pulled: Pulled, audible: NDArray[np.bool_], tick: int
@@ -342,7 +349,7 @@ class Engine:
     def _frames(
         self, group: Group, pulled: Pulled, heard: Rows, decoded: tuple[Rows, Pcm], tick: int
     ) -> Pcm:
-        """One frame for each source that is heard."""
+        """One frame for each source that is heard, mixed or alone."""
         known, frames = decoded
         if not len(known):
             return self._decode(group, pulled, heard, tick)

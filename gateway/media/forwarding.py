@@ -9,26 +9,24 @@ from numpy.typing import NDArray
 
 from gateway.media.formats import Format
 from gateway.media.groups import Group
-from gateway.media.hearing import Hearing
 from gateway.media.jitter import BLEND, PCM, PLAY, JitterBuffers, Pulled
 from gateway.media.opus import MAX_PAYLOAD, Encoder
+from gateway.media.runs import where
 from gateway.media.single import SinglePackets
-from gateway.media.speakers import SILENCE
 from gateway.media.streams import Streams
 
 Octets = NDArray[np.uint8]
+Pcm = NDArray[np.int16]
+Rows = NDArray[np.intp]
 
 
 class Forwarding:
     """All sources and their targets."""
 
-    def __init__(
-        self, streams: Streams, jitter: JitterBuffers, hearing: Hearing, packets: SinglePackets
-    ) -> None:
+    def __init__(self, streams: Streams, jitter: JitterBuffers, packets: SinglePackets) -> None:
         self._streams = streams
         self._packets = packets
         self._jitter = jitter
-        self._hearing = hearing
         self._targets: dict[int, list[int]] = {}
         """By source: the streams that it goes out on."""
         self._encoders: dict[int, Encoder] = {}
@@ -60,24 +58,38 @@ class Forwarding:
         for source in tuple(self._targets):
             self.stop(source, row)
 
+    def wanted(self, group: Group, pulled: Pulled, spoken: NDArray[np.bool_]) -> Rows:
+        """Of the sources that have `spoken` now, those whose frames `send` will ask for."""
+        if not self._targets:
+            return np.zeros(0, np.intp)
+        places = where(spoken)
+        rows = zip(places.tolist(), group.sources[places].tolist(), strict=True)
+        wanted = [p for p, row in rows if row in self._targets and not self._passes(row, pulled, p)]
+        return np.array(wanted, np.intp)
+
     def send(
         self,
         group: Group,
         pulled: Pulled,
-        levels: NDArray[np.float32],
         spoken: NDArray[np.bool_],
+        decoded: tuple[Rows, Pcm],
         tick: int,
     ) -> None:
-        """One tick of a group; `levels` in dBov and whether it `spoke` lately, of each source."""
+        """One tick of a group: the sources that have `spoken`. `decoded` are positions, ascending,
+        and frames of at least those that are `wanted`."""
         if not self._targets:
             return
         for index, row in enumerate(group.sources.tolist()):
             if row not in self._targets:
                 continue
-            if not spoken[index] or levels[index] <= SILENCE:
+            if not spoken[index]:
                 self._went_out.discard(row)
                 continue
-            payload = self._payload(group, pulled, index, tick)
+            if self._passes(row, pulled, index):
+                payload = self._packet(pulled, index)
+            else:
+                known, frames = decoded
+                payload = self._encode(row, frames[np.searchsorted(known, index)])
             starts = row not in self._went_out
             self._went_out.add(row)
             if payload is not None:
@@ -91,15 +103,17 @@ class Forwarding:
                 self._streams.last_timestamp[target] = timestamp
                 self._packets.send(target, sending.payload_type, timestamp, payload, marker=starts)
 
-    def _payload(self, group: Group, pulled: Pulled, index: int, tick: int) -> Octets | None:
-        row, place = int(group.sources[index]), int(pulled.place[index])
-        length = int(self._jitter.lengths[place])
-        here = pulled.state[index] in (PLAY, BLEND)
-        if self._streams.format[row] == Format.OPUS and length != PCM:
-            return self._jitter.flat[place, :length] if here else None
-        frame = self._hearing.decode(
-            group.sources, pulled, np.array([index]), tick, wide=group.wide
-        )
+    def _passes(self, row: int, pulled: Pulled, index: int) -> bool:
+        is_opus: bool = self._streams.format[row] == Format.OPUS
+        return is_opus and bool(self._jitter.lengths[pulled.place[index]] != PCM)
+
+    def _packet(self, pulled: Pulled, index: int) -> Octets | None:
+        place = pulled.place[index]
+        if pulled.state[index] not in (PLAY, BLEND):
+            return None
+        return self._jitter.flat[place, : self._jitter.lengths[place]]
+
+    def _encode(self, row: int, frame: Pcm) -> Octets:
         encoder = self._encoders.setdefault(row, Encoder())
         payload = np.zeros(MAX_PAYLOAD, np.uint8)
-        return payload[: encoder.encode(frame[0], payload)]
+        return payload[: encoder.encode(frame, payload)]

@@ -14,6 +14,7 @@ from gateway.media.g711 import PCMA, PCMU
 from gateway.media.intake import Digit
 from gateway.media.rtp_rows import RtpRows
 from gateway.media.transport import key_of
+from support.lossy_call import HZ, tone
 from support.table import EVENTS, START, TICK, Leg, Sounds, Table
 
 
@@ -178,6 +179,26 @@ def test_an_opus_packet_goes_on_unchanged_to_a_browser_while_its_leg_speaks(tabl
         pass
     table.mix()
     assert browser.hears_nothing()
+
+
+@pytest.mark.parametrize("format_", [Format.PCMU, Format.G722])
+def test_a_voice_that_is_mixed_and_sent_alone_is_decoded_once(
+    table: Table, format_: Format
+) -> None:
+    room = table.engine.open_room()
+    phone, _ = (table.leg(room, format_) for _ in range(2))
+    browser = table.leg(room, Format.OPUS, is_leg=False)
+    table.engine.forward(phone.row, browser.row)
+    decoder, heard = opus.Decoder(), np.zeros((100, 320), np.int16)
+    for payload, frame in zip(tone(format_, 2.0), heard, strict=True):
+        table.say(phone, payload)
+        table.mix()
+        decoder.decode(np.frombuffer(browser.hear()[12:], np.uint8), frame)
+    sound = heard[20:].ravel() / 32_768
+    power = np.abs(np.fft.rfft(sound * np.hanning(len(sound)))) ** 2
+    is_tone = np.abs(np.fft.rfftfreq(len(sound), 1 / 16_000) - HZ) <= 20
+    # 25 and 37 dB; what is decoded twice has 7.
+    assert power[is_tone].sum() > 100 * power[~is_tone].sum()
 
 
 def test_what_was_not_negotiated_is_dropped_and_counted(table: Table) -> None:
