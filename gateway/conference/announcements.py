@@ -17,6 +17,9 @@ who comes at the same time has come."""
 SMALL: Final = 10
 """Participants up to which everybody is interested in everybody's coming and going."""
 
+TONES_APART: Final = 1.0
+"""Seconds: several who come at once are one tone, and who comes and goes for fun is not many."""
+
 
 @dataclass(frozen=True, slots=True)
 class Play:
@@ -46,6 +49,7 @@ class Announcements:
         self._others = 0
         """Participants who do not hear the mix."""
         self._recorded = False
+        self._next_tone = 0.0
         self._alone: ParticipantId | None = None
         self._due: float | None = None
         """When that is to be said; None: it has been."""
@@ -58,7 +62,7 @@ class Announcements:
         self._alone = self._due = None
         if listens and self._enabled and not self._count:
             self._alone, self._due = who, now + ALONE_AFTER
-        self._tone("join")
+        self._tone("join", now)
         if listens:
             self._listeners.add(who)
             if self._recorded:
@@ -66,13 +70,13 @@ class Announcements:
         else:
             self._others += 1
 
-    def left(self, who: ParticipantId) -> None:
+    def left(self, who: ParticipantId, now: float) -> None:
         if who in self._listeners:
             self._listeners.discard(who)
         else:
             self._others -= 1
         self._alone = self._due = None
-        self._tone("leave")
+        self._tone("leave", now)
 
     def recorded(self, recorded: bool) -> None:
         """Everybody has to know, also in a large conference."""
@@ -98,7 +102,9 @@ class Announcements:
     def _count(self) -> int:
         return len(self._listeners) + self._others
 
-    def _tone(self, prompt: str) -> None:
+    def _tone(self, prompt: str, now: float) -> None:
         """To those who were here before, or are still."""
-        if self._enabled and self._listeners and self._count <= SMALL:
+        is_wanted = self._enabled and self._listeners and self._count <= SMALL
+        if is_wanted and now >= self._next_tone:
+            self._next_tone = now + TONES_APART
             self._events.append(Play(None, (prompt,)))

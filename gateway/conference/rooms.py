@@ -47,6 +47,9 @@ from gateway.trees.planner import TreePolicy
 
 _log = logging.getLogger("trestle.rooms")
 
+RECORDINGS_APART = 3.0
+"""Seconds between the end of a recording and the next one of the same room."""
+
 
 class Destination(Protocol):
     """Where the dial plan sends a call."""
@@ -100,6 +103,7 @@ class _Room:
     announcements: Announcements
     legs: dict[ParticipantId, Leg] = field(default_factory=dict)
     timer: Handle | None = None
+    may_record_again: float = 0.0
 
 
 class Rooms:
@@ -216,7 +220,7 @@ class Rooms:
             self._plane.drop_peer(seated.room, leg)
         else:
             self._plane.close(leg)
-        room.announcements.left(leg)
+        room.announcements.left(leg, now)
         self._end_seat(seated.room, room, had_seat)
         if not room.legs and self._is_recorded(seated.room):
             self._plane.stop_recording(seated.room)
@@ -244,14 +248,19 @@ class Rooms:
     def record(self, leg: ParticipantId, recorded: bool) -> None:
         """A participant wishes that all of the room is recorded from now on, or not any more.
 
-        Raises `Refused` (forbidden) where nobody may record.
+        Raises `Refused`: forbidden where nobody may record, overloaded right after the last one
+        ended: each is a file, and everybody hears of each.
         """
         if not self.may_record:
             raise Refused(Reason.FORBIDDEN, "recording is switched off on this server")
         seated = self._seated.get(leg)
         if seated is None or self._is_recorded(seated.room) == recorded:
             return
-        name = seated.room
+        name, now = seated.room, self._time.clock()
+        room = self._rooms[name]
+        if recorded and now < room.may_record_again:
+            raise Refused(Reason.OVERLOADED, "the last recording has only just ended")
+        room.may_record_again = now + RECORDINGS_APART
         _log.info("%s %s the recording of %s", leg, "starts" if recorded else "stops", name)
         if recorded:
             self._plane.record(name)

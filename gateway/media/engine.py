@@ -376,7 +376,9 @@ class Engine:
             return
         mixes = mix(group, heard, frames, overlay, tick, self._speaking.lane_of)
         for place, tap in taps:
-            tap(tick, mixes.pcm[place])
+            # Comfort is for who waits on the line: on disk it would cost as much as speech.
+            pcm = mixes.pcm[place]
+            tap(tick, np.zeros_like(pcm) if mixes.is_silent[place] else pcm)
         if len(group.listeners):
             payloads = self._speaking.encode(
                 mixes.pcm, mixes.lanes, mixes.rooms, mixes.of_listener, group.formats, tick

@@ -27,6 +27,8 @@ class Mixes:
     lanes: Rows
     rooms: Rows
     of_listener: Rows
+    is_silent: NDArray[np.bool_]
+    """Of each room: whether its mix is nothing but comfort noise."""
 
 
 def mix(
@@ -52,7 +54,9 @@ def mix(
     noise = comfort_noise(tick, frames.shape[1])
     sums[speakers == 0] = noise
     minus[speakers[rooms[speaks]] == 1] = noise
+    is_silent = speakers == 0
     for place, played in overlay.rooms.items():
+        is_silent[place] = False
         sums[place] += played
         minus[rooms[speaks] == place] += played
     mix_of = group.room_of_listener.copy()
@@ -77,6 +81,7 @@ def mix(
         lanes,
         numbers,
         mix_of,
+        is_silent,
     )
 
 

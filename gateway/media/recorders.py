@@ -3,6 +3,7 @@
 import logging
 import re
 import secrets
+import time
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -19,7 +20,7 @@ _PATIENCE: Final = 1.0
 """Seconds after which a tick that did not come is time without sound."""
 
 _LAST_WORDS: Final = 2.0
-"""Seconds that disks have at the end of the process."""
+"""Seconds that all disks together have at the end of the process."""
 
 
 @dataclass(slots=True)
@@ -88,8 +89,9 @@ class Recorders:
         """Every file is finished, as far as its disk lets us."""
         for room in tuple(self._running):
             self.stop(room, now)
+        deadline = time.monotonic() + _LAST_WORDS
         for recorder in self._closing:
-            recorder.file.join(_LAST_WORDS)
+            recorder.file.join(max(0.0, deadline - time.monotonic()))
             self._ended(recorder)
 
     def _ended(self, recorder: _Recorder) -> RecordingStopped:

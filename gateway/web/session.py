@@ -312,7 +312,9 @@ class Session:
         try:
             self._focus.record(self.id, on)
         except Refused as refused:
-            self._error(ErrorCode.FORBIDDEN, refused.text)
+            is_forbidden = refused.reason is Reason.FORBIDDEN
+            code = ErrorCode.FORBIDDEN if is_forbidden else ErrorCode.RATE_LIMITED
+            self._error(code, refused.text)
 
     async def _negotiate_with_seat(self) -> None:
         """One message after the other, while the rest goes on."""

@@ -5,6 +5,7 @@ import pytest
 from gateway.conference.announcements import (
     ALONE_AFTER,
     SMALL,
+    TONES_APART,
     Announcements,
     Play,
     StopPlaying,
@@ -55,7 +56,7 @@ def test_who_stays_behind_hears_that_they_left_and_no_more(said: Announcements) 
     said.joined(ANA, 100, listens=True)
     said.joined(BOB, 101, listens=True)
     said.events()
-    said.left(BOB)
+    said.left(BOB, 110)
     assert list(said.events()) == [LEAVE]
     assert said.next_timeout() is None
 
@@ -68,14 +69,14 @@ def test_who_comes_to_a_browser_is_not_alone_and_a_browser_is_told_nothing(
     said.joined(ANA, 101, listens=True)
     assert said.next_timeout() is None
     assert list(said.events()) == []
-    said.left(ANA)
+    said.left(ANA, 110)
     assert list(said.events()) == []
 
 
 def test_the_first_of_a_new_conference_hears_it_again(said: Announcements) -> None:
     said.joined(ANA, 100, listens=True)
     at(said, 102)
-    said.left(ANA)
+    said.left(ANA, 110)
     said.joined(BOB, 200, listens=True)
     assert at(said, 202) == [Play(BOB, ("you-are-alone",))]
 
@@ -83,13 +84,23 @@ def test_the_first_of_a_new_conference_hears_it_again(said: Announcements) -> No
 def test_in_a_large_conference_nobody_is_disturbed(said: Announcements) -> None:
     said.joined(ANA, 0, listens=True)
     for number in range(SMALL):
-        said.joined(ParticipantId(f"web-{number}"), 0, listens=False)
+        said.joined(ParticipantId(f"web-{number}"), 10 + 10 * number, listens=False)
     assert list(said.events()) == [JOIN] * SMALL
-    said.joined(BOB, 0, listens=True)
-    said.left(BOB)
+    said.joined(BOB, 500, listens=True)
+    said.left(BOB, 600)
     assert list(said.events()) == []
-    said.left(ParticipantId("web-0"))
+    said.left(ParticipantId("web-0"), 700)
     assert list(said.events()) == [LEAVE]
+
+
+def test_a_crowd_that_comes_at_once_is_one_tone(said: Announcements) -> None:
+    said.joined(ANA, 0, listens=True)
+    for number in range(5):
+        said.joined(ParticipantId(f"web-{number}"), 10 + number / 10, listens=False)
+        said.left(ParticipantId(f"web-{number}"), 10 + number / 10)
+    assert list(said.events()) == [JOIN]
+    said.joined(BOB, 10 + TONES_APART, listens=True)
+    assert list(said.events()) == [JOIN]
 
 
 def test_a_recording_is_told_to_all_and_to_who_comes_later(said: Announcements) -> None:
@@ -108,8 +119,8 @@ def test_switched_off_it_says_only_that_it_is_recorded() -> None:
     said = Announcements(enabled=False)
     said.joined(ANA, 0, listens=True)
     assert said.next_timeout() is None
-    said.joined(BOB, 0, listens=True)
-    said.left(BOB)
+    said.joined(BOB, 10, listens=True)
+    said.left(BOB, 20)
     assert list(said.events()) == []
     said.recorded(True)
     assert list(said.events()) == [Play(None, (NOTICE,))]

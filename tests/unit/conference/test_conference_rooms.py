@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from gateway.address import Address
-from gateway.conference.rooms import Rooms, Surroundings
+from gateway.conference.rooms import RECORDINGS_APART, Rooms, Surroundings
 from gateway.errors import Reason, Refused
 from gateway.ports import (
     SEAT,
@@ -507,7 +507,23 @@ async def test_who_stopped_one_recording_keeps_the_next(house: House) -> None:
     ana = house.browser("ana")
     for on in (True, False, True):
         house.rooms.record(ana.id, on)
+        house.now += RECORDINGS_APART
     house.rooms.on_media_event(RecordingStopped(ROOM, "first.opus"))
+    assert ana.sees_recording()
+
+
+async def test_recordings_do_not_follow_each_other_at_once_but_can_be_stopped_at_once(
+    house: House,
+) -> None:
+    ana = house.browser("ana")
+    house.rooms.record(ana.id, True)
+    house.rooms.record(ana.id, False)
+    with pytest.raises(Refused, match="only just ended") as refusal:
+        house.rooms.record(ana.id, True)
+    assert refusal.value.reason is Reason.OVERLOADED
+    assert not ana.sees_recording()
+    house.now += RECORDINGS_APART
+    house.rooms.record(ana.id, True)
     assert ana.sees_recording()
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from gateway.media.engine import EngineEvent
 from gateway.media.formats import Format
@@ -183,7 +184,12 @@ def test_a_tap_takes_the_mix_of_every_tick_also_where_nobody_listens(table: Tabl
     room = table.engine.open_room()
     web = table.leg(room, Format.OPUS, is_leg=False)
     taken: list[tuple[int, int]] = []
-    table.engine.record(room, lambda tick, mix: taken.append((tick, len(mix))))
+
+    def take(tick: int, mix: NDArray[np.int16]) -> None:
+        taken.append((tick, len(mix)))
+        assert not mix.any(), "silence is silence on disk, not comfort noise"
+
+    table.engine.record(room, take)
     for _ in range(3):
         tick(table)
     table.engine.record(room, None)
@@ -191,3 +197,21 @@ def test_a_tap_takes_the_mix_of_every_tick_also_where_nobody_listens(table: Tabl
     assert [length for _, length in taken] == [320] * 3
     assert [number - taken[0][0] for number, _ in taken] == [0, 1, 2]
     assert web.hears_nothing()
+
+
+def test_a_tap_takes_all_who_speak_and_what_is_played_to_all(table: Table) -> None:
+    room = table.engine.open_room()
+    ana, bob = (table.leg(room, Format.PCMU) for _ in range(2))
+    taken: list[NDArray[np.int16]] = []
+    table.engine.record(room, lambda _, mix: taken.append(mix.copy()))
+    for _ in range(5):
+        tick(table, ana, bob)
+    prompt = sound(1)
+    table.engine.play(room, None, [prompt])
+    table.engine.play(room, bob.row, [sound(1, seed=3)])
+    spoken = [PCMU.decode(payload) for payload in tick(table, ana, bob).values()]
+    assert (taken[-1] == spoken[0] + spoken[1] + prompt.narrow[0]).all()
+    table.engine.play(room, None, [prompt])
+    for _ in range(40):
+        tick(table)
+    assert not taken[-1].any()
