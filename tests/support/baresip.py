@@ -35,6 +35,7 @@ class Phone:
         answers: bool = False,
         security: str = "",
         rtcp_mux: bool = False,
+        host: str = "127.0.0.1",
     ):
         """`codec` is of 8 kHz unless it says more: "opus/48000/2".
 
@@ -42,7 +43,8 @@ class Phone:
         self.folder = folder
         self.hz = hz
         self.port = free_port()
-        self.uri = f"sip:phone@127.0.0.1:{self.port}"
+        self._place = f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
+        self.uri = f"sip:phone@{self._place}"
         self.codec = codec
         self.answers = answers
         self.security = security
@@ -83,7 +85,7 @@ class Phone:
         media = free_ports(20)
         lines = [
             "poll_method epoll",
-            f"sip_listen 127.0.0.1:{self.port}",
+            f"sip_listen {self._place}",
             f"ctrl_tcp_listen 127.0.0.1:{self._control_port}",
             "module_path /usr/lib/baresip/modules",
             *(f"module {name}.so" for name in MODULES),

@@ -40,15 +40,16 @@ class _EveryRoom:
 class SmallGateway:
     """Starts and stops with the context; `plane` is not started yet."""
 
-    def __init__(self, plane: MediaPlane) -> None:
+    def __init__(self, plane: MediaPlane, host: str = "127.0.0.1") -> None:
         self.plane = plane
+        self.host = host
 
     async def __aenter__(self) -> Self:
         loop = asyncio.get_running_loop()
         time = Surroundings(loop.time, loop.call_at)
         self.rooms = Rooms(_EveryRoom(), self.plane, BreadthFirst(2), time, 100)
         await self.plane.start(self.rooms.on_media_event)
-        self.sip = SipBridge(listen="127.0.0.1", port=0)
+        self.sip = SipBridge(listen=self.host, port=0)
         await self.sip.start(self.rooms)
         return self
 
@@ -57,7 +58,8 @@ class SmallGateway:
         await self.plane.stop()
 
     def uri(self, room: str) -> str:
-        return f"sip:{room}@127.0.0.1:{self.sip.port}"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"sip:{room}@{host}:{self.sip.port}"
 
 
 class Caller:
