@@ -269,6 +269,8 @@ class Reader:
         self._buffer += data
         while len(self._buffer) >= _LENGTH.size:
             (length,) = _LENGTH.unpack_from(self._buffer)
+            # Waiting for more than can be sent would be waiting for ever.
+            assert length <= MAX_MESSAGE, f"a message of {length} octets"
             end = _LENGTH.size + length
             if len(self._buffer) < end:
                 return

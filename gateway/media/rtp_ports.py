@@ -60,6 +60,11 @@ class RtpPorts:
         return Refused(Reason.OVERLOADED, "no RTP port is free, try again later")
 
 
+def own_addresses() -> tuple[str, ...]:
+    """Those that lead to the rest of the world, of both families (RFC 5737, RFC 3849)."""
+    return tuple(dict.fromkeys(map(address_towards, (None, "2001:db8::1"))))
+
+
 def address_towards(host: str | None) -> str:
     """Our address on the interface that leads to `host`, or to the rest of the world."""
     for target in (host, "198.51.100.1", "127.0.0.1"):

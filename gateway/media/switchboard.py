@@ -28,7 +28,7 @@ from gateway.media.playing import PlayingEnded
 from gateway.media.prompts import load
 from gateway.media.recorders import Recorders
 from gateway.media.reports import Reporter
-from gateway.media.rtp_ports import RtpPorts, address_towards
+from gateway.media.rtp_ports import RtpPorts, address_towards, own_addresses
 from gateway.media.seats import Seat, Seats
 from gateway.media.settings import Settings
 from gateway.media.statistics import Statistics
@@ -81,7 +81,7 @@ class Switchboard:
         self.engine = Engine(settings.capacity, secrets.randbits, speakers=settings.speakers)
         self._settings = settings
         self._identity = DtlsIdentity(datetime.datetime.now(datetime.UTC))
-        ours = (settings.address, address_towards(None))
+        ours = (settings.address, *own_addresses())
         hosts = settings.ice_addresses or tuple(dict.fromkeys(one for one in ours if one))
         own = Path(settings.sounds) if settings.sounds is not None else None
         self._sounds = load(settings.language, own)
