@@ -20,6 +20,7 @@ _FRAME = 320
 _LONGEST = 1920
 """Samples of 120 ms, the longest packet there is."""
 
+_SHORTEST_GAP = 0.25
 _LONGEST_GAP = 50
 """Frames; after a longer one the numbers go on without a gap."""
 
@@ -51,6 +52,8 @@ class Repacker:
         """Sequence number and timestamp of the next packet."""
         self._frames = 0
         self._skipped = 0
+        self._owed = 0.0
+        """Frames by which the gaps so far were longer than what was left out."""
 
     def receive(self, sequence: int, timestamp: int, payload: NDArray[np.uint8]) -> Iterator[Frame]:
         """The frames that are whole by this packet. Drain it."""
@@ -59,8 +62,8 @@ class Repacker:
             if -100 < ahead < 0:
                 return
             gap = timestamp_distance(timestamp, self._expected[1]) / self._unit
-            if gap >= 0.5:
-                self._skip(min(round(gap), _LONGEST_GAP), is_lost=ahead > 0)
+            if gap >= _SHORTEST_GAP:
+                self._skip(gap, is_lost=ahead > 0)
         out = np.empty(_LONGEST, np.int16)
         samples = self._decoder.decode(payload, out)
         ticks = int(samples * self._per_sample)
@@ -82,8 +85,14 @@ class Repacker:
         number = self._frames + self._skipped
         return self._frames & 0xFFFF, number * self._unit & 0xFFFF_FFFF
 
-    def _skip(self, frames: int, *, is_lost: bool) -> None:
-        """A pause leaves a gap in the timestamps, a loss in the numbers too."""
+    def _skip(self, gap: float, *, is_lost: bool) -> None:
+        """A pause leaves a gap in the timestamps, a loss in the numbers too.
+
+        What is rounded here is made up for by the next gap: or each loss would be a delay.
+        """
+        exactly = gap + len(self._rest) / _FRAME + self._owed
+        frames = min(round(exactly), _LONGEST_GAP)
+        self._owed = exactly - frames if frames < _LONGEST_GAP else 0.0
         self._rest = self._rest[:0]
         if is_lost:
             self._frames += frames
