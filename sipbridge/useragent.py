@@ -345,7 +345,8 @@ class UserAgent:
 
     def _contact(self, request: Request, flow: Flow) -> str:
         """RFC 4579, section 5.2: `isfocus` says that this is a conference."""
-        user = quote(SipUri.parse(request.uri).user, safe="-_.!~*'()&=+$,;?/")
+        user = SipUri.parse(request.uri).user
+        user = quote(user, safe="-_.!~*'()&=+$,;?/", errors="surrogateescape")
         at = f"{user}@" if user else ""
         transport = "" if flow.protocol == "UDP" else f";transport={flow.protocol.lower()}"
         return f"<sip:{at}{self._sent_by(flow)}{transport}>;isfocus"

@@ -38,6 +38,13 @@ class TestAnswering:
         response = lab.answer(lab.offered(protocol="TCP"))
         assert response.get("Contact") == "<sip:demo@192.0.2.99:5060;transport=tcp>;isfocus"
 
+    def test_a_contact_escapes_what_was_no_utf_8(self) -> None:
+        lab = Lab()
+        lab.receive(message(body=OFFER).replace(b"sip:demo@", b"sip:\x80demo@", 1))
+        (event,) = lab.events()
+        assert isinstance(event, Offered)
+        assert lab.answer(event.call).get("Contact") == "<sip:%80demo@192.0.2.99:5060>;isfocus"
+
     def test_record_route_is_copied_unchanged_and_in_order(self) -> None:
         lab = Lab()
         routes = "Record-Route: <sip:b;lr>, <sip:a;lr>\r\nRecord-Route: <sip:z;lr;x=1>"
