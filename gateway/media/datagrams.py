@@ -147,10 +147,16 @@ class Inbox:
         self._control = np.zeros((capacity, CONTROL), np.uint8)
         places = np.arange(capacity, dtype=np.uint64) * np.uint64(CONTROL)
         self._msg["control"] = self._control.ctypes.data + places
-        self._reset(slice(None))
+        self._msg["namelen"], self._msg["controllen"] = 28, CONTROL
+        self._first = self._msg.ctypes.data
+        # As octets: fields of records are slow to copy.
+        self._headers = self._msg.view(np.uint8).reshape(capacity, MESSAGE.itemsize)
+        self._unused = self._headers.copy()
 
     def clear(self) -> None:
-        self._reset(slice(0, self.count))
+        used = slice(0, self.count)
+        self.addresses[used] = self._control[used] = 0
+        self._headers[used] = self._unused[used]
         self.count = self._settled = 0
 
     def receive(self, sock: socket.socket) -> bool:
@@ -159,7 +165,7 @@ class Inbox:
             self._receive_plainly(sock, self.capacity)
         else:
             room = self.capacity - self.count
-            place = self._msg.ctypes.data + self.count * MESSAGE.itemsize
+            place = self._first + self.count * MESSAGE.itemsize
             got = _LIBC.recvmmsg(sock.fileno(), place, room, socket.MSG_DONTWAIT, None)
             self.count += max(0, got)
         self._settle()
@@ -190,7 +196,7 @@ class Inbox:
                 numbers.append(self.count - start)
         else:
             receive, wait = _LIBC.recvmmsg, socket.MSG_DONTWAIT
-            size, place = MESSAGE.itemsize, self._msg.ctypes.data + before * MESSAGE.itemsize
+            size, place = MESSAGE.itemsize, self._first + before * MESSAGE.itemsize
             for descriptor in sockets.descriptors:
                 got = receive(descriptor, place, each, wait, None)
                 if got > 0:
@@ -213,12 +219,6 @@ class Inbox:
             return
         self.lengths[new] = self._msg["len"][new]
         self.arrivals[new] = _arrivals(self._control[new])
-
-    def _reset(self, which: slice) -> None:
-        self.addresses[which] = 0
-        self._msg["namelen"][which] = 28
-        self._msg["controllen"][which] = CONTROL
-        self._control[which, 16:32] = 0
 
     def _receive_plainly(self, sock: socket.socket, until: int) -> None:
         while self.count < min(until, self.capacity):
@@ -246,13 +246,14 @@ class Outbox:
         self.addresses = np.zeros((capacity, ADDRESS), np.uint8)
         self.lengths = np.zeros(capacity, np.int32)
         self._msg, self._iov = _headers(self.rows, self.addresses)
+        self._first = self._msg.ctypes.data
 
     def send(self, sock: socket.socket, start: int, stop: int) -> int:
         """The rows from `start` to `stop` by one socket; gives how many went."""
         if _LIBC is None:
             return sum(self._send_plainly(sock, row) for row in range(start, stop))
         self._settle(sock.family, slice(start, stop))
-        base, at, sent, descriptor = self._msg.ctypes.data, start, 0, sock.fileno()
+        base, at, sent, descriptor = self._first, start, 0, sock.fileno()
         while at < stop:
             place = base + at * MESSAGE.itemsize
             got = _LIBC.sendmmsg(descriptor, place, min(1024, stop - at), socket.MSG_DONTWAIT)
@@ -271,7 +272,7 @@ class Outbox:
             return 0
         self._settle(None, slice(start, start + len(sockets)))
         send, wait, size = _LIBC.sendmsg, socket.MSG_DONTWAIT, MESSAGE.itemsize
-        place = self._msg.ctypes.data + start * size
+        place = self._first + start * size
         sent = 0
         for descriptor in sockets.descriptors:
             if send(descriptor, place, wait) >= 0:

@@ -40,6 +40,8 @@ class FanOut:
     def send(self) -> None:
         """What cannot be sent now is lost, as on any other hop."""
         ring, count = self._ring, len(self._sockets)
+        if not count:
+            return
         if ring is None:
             self._outbox.send_each(self._sockets, self._rows.start)
             return

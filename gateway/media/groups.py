@@ -99,10 +99,11 @@ class Group:
             else:
                 self.runs.append(Run(sending.sock, index, index + 1))
         self.outbox = Outbox(len(listeners), _WIDTH)
+        self._sequences = self.outbox.rows.view(">u2")[:, 1]
+        self._timestamps = self.outbox.rows.view(">u4")[:, 1]
         self.packets = PacketRows(self.outbox.rows, self.outbox.lengths)
         secure = [(i, one.session) for i, one in enumerate(sendings) if one.session is not None]
-        self.secured = [index for index, _ in secure]
-        self.sessions = [session for _, session in secure]
+        self.secured = self.packets.choose([at for at, _ in secure], [one for _, one in secure])
         for index, sending in enumerate(sendings):
             self.outbox.addresses[index] = address_row(sending.address)
             self.outbox.rows[index, :HEADER] = 0
@@ -121,18 +122,18 @@ class Group:
         timestamp = (streams.epoch[rows] + tick * streams.step[rows]) & 0xFFFF_FFFF
         streams.sequence[rows] = sequence
         streams.last_timestamp[rows] = timestamp
-        outbox.rows.view(">u2")[:, 1] = sequence
-        outbox.rows.view(">u4")[:, 1] = timestamp
+        self._sequences[:] = sequence
+        self._timestamps[:] = timestamp
         outbox.rows[:, HEADER : HEADER + octets.shape[1]] = octets[which]
         length = payloads.lengths[which]
         outbox.lengths[:] = length + HEADER
         streams.packets_sent[rows] += 1
         streams.octets_sent[rows] += length
-        if self.secured:
-            sealed = self.packets.protect(self.secured, self.sessions)
+        if len(self.secured.which):
+            sealed = self.packets.protect_chosen(self.secured)
             if not sealed.all():
                 # Never in the clear: an empty datagram goes instead.
-                outbox.lengths[np.array(self.secured)[~sealed]] = 0
+                outbox.lengths[self.secured.which[~sealed]] = 0
         for run in self.runs:
             outbox.send(run.sock, run.start, run.stop)
         self.fan_out.send()

@@ -179,6 +179,7 @@ class IcePort:
         rows, lengths = box.rows[: box.count], box.lengths[: box.count]
         kinds = kinds_of(rows, lengths)
         keys = address_keys(box.addresses[: box.count])
+        count_of = np.bincount(kinds, minlength=RTCP + 1).tolist()
         for index in where(kinds == STUN).tolist():
             self._endpoint.receive(rows[index, : lengths[index]].tobytes(), keys[index], now)
             if keys[index] in self._endpoint.leg_of:
@@ -188,14 +189,17 @@ class IcePort:
         # All that is left comes from who has proved itself, or is dropped here and costs little.
         legs = np.array([self._endpoint.leg_of.get(key, -1) for key in keys], np.intp)
         known = legs >= 0
-        self._endpoint.counters.unknown_source += int(((kinds == DTLS) & ~known).sum())
-        for index in where((kinds == DTLS) & known).tolist():
+        dtls: Rows = where((kinds == DTLS) & known)
+        self._endpoint.counters.unknown_source += count_of[DTLS] - len(dtls)
+        for index in dtls.tolist():
             self._endpoint.receive(rows[index, : lengths[index]].tobytes(), keys[index], now)
         self._tell()
-        self._open(where((kinds == RTP) & known), legs, now, self._take_rtp)
-        self._open(where((kinds == RTCP) & known), legs, now, self._take_rtcp)
-        self.junk += int((kinds == JUNK).sum())
-        self.strangers += int(((kinds >= RTP) & ~known).sum())
+        rtp: Rows = where((kinds == RTP) & known)
+        rtcp: Rows = where((kinds == RTCP) & known)
+        self._open(rtp, legs, now, self._take_rtp)
+        self._open(rtcp, legs, now, self._take_rtcp)
+        self.junk += count_of[JUNK]
+        self.strangers += count_of[RTP] + count_of[RTCP] - len(rtp) - len(rtcp)
 
     def _open(
         self,
@@ -205,6 +209,8 @@ class IcePort:
         take: Callable[[Rows, Rows, list[SrtpSession]], Rows],
     ) -> None:
         """Finds the connections of media packets and lets `take` decrypt and use them."""
+        if not len(which):
+            return
         inbound, numbers = self._inbound, legs[which].tolist()
         sessions = [session for number in numbers if (session := inbound[number]) is not None]
         if len(sessions) < len(numbers):

@@ -164,6 +164,8 @@ class PhonePorts:
 
     def drain(self, now: float) -> None:
         """Takes what is there."""
+        if not self._phones:
+            return
         for _ in range(_MOST_BATCHES):
             self._inbox.clear()
             keys = self._arriving.receive(self._inbox)

@@ -133,6 +133,16 @@ class SrtpSession:
         self.ssrcs[ssrc] = None
 
 
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """Some rows of a `PacketRows` with the session that each of them goes by."""
+
+    which: NDArray[np.intp]
+    sessions: Sequence[SrtpSession]
+    pointers: tuple[Sequence[Any], Sequence[Any], Sequence[Any]]
+    """To the sessions, the rows and their lengths."""
+
+
 class PacketRows:
     """A buffer of packets with the C pointers of its rows, made once.
 
@@ -155,9 +165,21 @@ class PacketRows:
         self._rows = [first_row + width * row for row in range(count)]
         self._lengths = [first_length + row for row in range(count)]
 
+    def choose(self, which: Sequence[int], sessions: Sequence[SrtpSession]) -> Chosen:
+        """Row `which[i]` by `sessions[i]`: to be kept where it is the same each time."""
+        if len(which) != len(sessions):
+            raise ValueError("one session for each row")
+        handles = [session.handle for session in sessions]
+        rows = [self._rows[row] for row in which]
+        lengths = [self._lengths[row] for row in which]
+        return Chosen(np.array(which, np.intp), sessions, (handles, rows, lengths))
+
     def protect(self, which: Sequence[int], sessions: Sequence[SrtpSession]) -> NDArray[np.bool_]:
         """Closes RTP packets: row `which[i]` by `sessions[i]`. Where False, nothing may be sent."""
-        ok: NDArray[np.bool_] = self._apply(lib.srtp_protect, which, sessions, MAX_TRAILER) == 0
+        return self.protect_chosen(self.choose(which, sessions))
+
+    def protect_chosen(self, chosen: Chosen) -> NDArray[np.bool_]:
+        ok: NDArray[np.bool_] = self._apply(lib.srtp_protect, chosen, MAX_TRAILER) == 0
         return ok
 
     def unprotect(self, which: Sequence[int], sessions: Sequence[SrtpSession]) -> NDArray[np.bool_]:
@@ -177,31 +199,23 @@ class PacketRows:
         sessions: Sequence[SrtpSession],
         ssrc_at: int,
     ) -> NDArray[np.bool_]:
-        status = self._apply(function, which, sessions, 0)
+        chosen = self.choose(which, sessions)
+        status = self._apply(function, chosen, 0)
         ok: NDArray[np.bool_] = status == 0
         if not ok.all():
             self.forged += int(np.isin(status, _FORGED).sum())
             self.replayed += int(np.isin(status, _REPLAYED).sum())
         # The SSRC stands in the clear, and stays where it is.
-        ssrcs = self._words[which, ssrc_at // 4].tolist()
+        ssrcs = self._words[chosen.which, ssrc_at // 4].tolist()
         for index, (ssrc, session) in enumerate(zip(ssrcs, sessions, strict=True)):
             if ssrc not in session.ssrcs and ok[index]:
                 session.remember(ssrc)
         return ok
 
     def _apply(
-        self,
-        function: Callable[[Any, Any, Any], int],
-        which: Sequence[int],
-        sessions: Sequence[SrtpSession],
-        trailer: int,
+        self, function: Callable[[Any, Any, Any], int], chosen: Chosen, trailer: int
     ) -> NDArray[np.int32]:
         """The status of each row. libsrtp writes where it is told to: too long is our bug."""
-        if len(which) != len(sessions):
-            raise ValueError("one session for each row")
-        if len(which) and int(self.lengths[which].max()) > self.rows.shape[1] - trailer:
+        if self.lengths[chosen.which].max(initial=0) > self.rows.shape[1] - trailer:
             raise ValueError(f"a packet leaves no room for {trailer} bytes in its row")
-        handles = [session.handle for session in sessions]
-        rows = [self._rows[row] for row in which]
-        lengths = [self._lengths[row] for row in which]
-        return np.fromiter(map(function, handles, rows, lengths), np.int32, len(handles))
+        return np.fromiter(map(function, *chosen.pointers), np.int32, len(chosen.which))
