@@ -374,7 +374,7 @@ class MediaPlane(Protocol):
 
     def set_gain(self, listener: ParticipantId, source: ParticipantId, gain: float) -> None:
         """What one leg hears of another participant, a leg or a browser: 0.0 is a block, 1.0 is as
-        everybody hears it, 2.0 is twice as loud. Unknown listeners are ignored."""
+        everybody hears it, 4.0 is the most. Unknown listeners are ignored."""
         ...
 
     async def send_digits(self, leg: ParticipantId, digits: str) -> None:

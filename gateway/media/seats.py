@@ -13,6 +13,9 @@ from gateway.media.engine import Engine
 from gateway.ports import SEAT, Edge, MediaKind, ParticipantId, Track
 from gateway.sdp import SessionDescription
 
+_LOUDEST = 4.0
+"""12 dB; more would only be the limiter's."""
+
 _STALE = 0.2
 """Seconds without a packet after which another parent of the same source is listened to."""
 
@@ -112,6 +115,7 @@ class Seats:
 
     def set_gain(self, listener: ParticipantId, source: ParticipantId, gain: float) -> None:
         self._gains.pop((listener, source), None)
+        gain = min(max(gain, 0.0), _LOUDEST)
         if gain != 1.0:
             self._gains[listener, source] = gain
         self.apply()

@@ -98,7 +98,7 @@ class Statistics:
         self._engine = engine
         self._reporter = reporter
         self._meters: dict[ParticipantId, Meter] = {}
-        self._totals: Counter[str] = Counter()
+        self._totals = Counter(dict.fromkeys((*Counts._fields, "lost"), 0))
         self._jitter = Tally(_JITTER_BOUNDS)
         self._round_trip = Tally(_ROUND_TRIP_BOUNDS)
         self._missing = Tally(_MISSING_BOUNDS)
