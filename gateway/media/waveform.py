@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 Pcm = NDArray[np.int16]
 Rows = NDArray[np.intp]
+Sound = NDArray[np.float32]
 
 _LONGEST_FRAME: Final = 320
 """Samples: 20 ms at 16 kHz. Two frames are kept."""
@@ -28,7 +29,7 @@ class Waveforms:
         self._past = np.zeros((rows, 2, _LONGEST_FRAME), np.int16)
         self._newest = np.zeros(rows, np.intp)
         """Which of the two frames."""
-        self._periods: dict[int, Pcm] = {}
+        self._periods: dict[int, Sound] = {}
         self._made: dict[int, int] = {}
 
     def forget(self, row: int) -> None:
@@ -50,7 +51,7 @@ class Waveforms:
         if row not in self._periods:
             newest = self._newest[row]
             past = np.concatenate(self._past[row, (newest ^ 1, newest), :size])
-            self._periods[row] = past[-_lag(past, rate) :]
+            self._periods[row] = _period(past, rate)
             self._made[row] = 0
         frame = self._extension(row, size, rate)
         self._made[row] += size
@@ -63,11 +64,23 @@ class Waveforms:
         frame[:size] = np.rint(tail * (1 - weight) + frame[:size] * weight)
         del self._periods[row], self._made[row]
 
-    def _extension(self, row: int, size: int, rate: int) -> NDArray[np.float32]:
+    def _extension(self, row: int, size: int, rate: int) -> Sound:
         at = np.arange(self._made[row], self._made[row] + size)
         period = self._periods[row]
         fade = np.interp(at / rate, (_FADE_FROM, _FADE_TO), (1.0, 0.0))
         return np.asarray(period[at % len(period)] * fade, np.float32)
+
+
+def _period(past: Pcm, rate: int) -> Sound:
+    """The last one of `past`; its last quarter turns into what came before its first sample, so
+    that it repeats without a seam."""
+    lag = _lag(past, rate)
+    quarter = lag // 4
+    wave = past.astype(np.float32)
+    period = wave[-lag:].copy()
+    weight = np.linspace(0, 1, quarter, dtype=np.float32)
+    period[-quarter:] += (wave[-lag - quarter : -lag] - period[-quarter:]) * weight
+    return period
 
 
 def _lag(past: Pcm, rate: int) -> int:

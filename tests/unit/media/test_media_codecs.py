@@ -124,6 +124,17 @@ def test_a_lost_frame_of_a_tone_is_not_heard() -> None:
     assert np.sqrt(np.mean(lost**2)) > 0.7 * 10_000 / np.sqrt(2)
 
 
+def test_what_has_no_period_repeats_without_a_seam() -> None:
+    noise = np.random.default_rng(2).normal(0, 20_000, (50, 327))
+    smooth = np.lib.stride_tricks.sliding_window_view(noise, 8, axis=1).mean(axis=2)
+    for sound in smooth.astype(np.int16):
+        waveforms = Waveforms(1)
+        for frame in sound.reshape(2, 1, 160):
+            waveforms.heard(np.array([0]), frame.copy(), 8000)
+        concealed = waveforms.conceal(0, 160, 8000).astype(int)
+        assert np.abs(np.diff(concealed)).max() < 1.5 * np.abs(np.diff(sound.astype(int))).max()
+
+
 def test_a_long_loss_fades_away() -> None:
     waveforms = Waveforms(1)
     for frame in tone(440, 8000, 5):
