@@ -121,6 +121,7 @@ class IcePort:
         return {
             "kernel": self.kernel_drops,
             "junk": self.junk,
+            "stranger": self.strangers,
             "forged": self._packets.forged,
             "replayed": self._packets.replayed,
             **{name.replace("_", "-"): n for name, n in asdict(self._endpoint.counters).items()},

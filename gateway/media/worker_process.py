@@ -25,8 +25,9 @@ SILENCE: Final = 10
 ANSWER_TIMEOUT: Final = 5.0
 """Seconds for one request; it takes milliseconds."""
 
-PATIENCE: Final = 3.0
-"""Seconds that a request waits for a process that is being started; it takes one."""
+PATIENCE: Final = 8.0
+"""Seconds that a request waits for a process that is being started; it takes one, or more where the
+machine has no time. Callers hear "trying" meanwhile."""
 
 ENVIRONMENT: Final = {
     "OPENBLAS_NUM_THREADS": "1",

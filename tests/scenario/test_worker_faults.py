@@ -19,6 +19,8 @@ from support.media_peers import Phone
 from support.small_gateway import Caller, SmallGateway, WebRtcLeg
 from support.sockets import free_ports
 
+pytestmark = pytest.mark.timeout(60)
+
 CALLERS, CLIENTS = 16, 4
 
 

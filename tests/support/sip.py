@@ -5,7 +5,7 @@ import secrets
 from types import TracebackType
 from typing import Self
 
-WAIT = 5.0
+WAIT = 10.0
 """Seconds for whatever comes next."""
 
 _SDP = """v=0
