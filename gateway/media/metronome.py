@@ -12,7 +12,7 @@ STEP: Final = 0.005
 _STALL: Final = 0.100
 _KEPT = 4096
 
-_BOUNDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1)
+_BOUNDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 
 
 class Metronome:
@@ -24,7 +24,8 @@ class Metronome:
         self.left_out = 0
         """Steps so far."""
         self._lateness = np.zeros(_KEPT)
-        self._taken = 0
+        self.taken = 0
+        """Steps that were made."""
         self._tally = Tally(_BOUNDS)
 
     @property
@@ -34,23 +35,18 @@ class Metronome:
     def begin(self, now: float) -> tuple[int, float]:
         """The step to make now and when it was due; the next one is set."""
         late = now - self.due
+        # Before anything is left out: else no stall would ever be seen.
+        self._lateness[self.taken % _KEPT] = late
+        self.taken += 1
+        self._tally.add(late)
         if late > _STALL:
             # Whole ticks, so that every room misses as many.
             missed = int(late / STEP) // 4 * 4
             self.number += missed
             self.left_out += missed
-            late = now - self.due
         step = (self.number, self.due)
-        self._lateness[self._taken % _KEPT] = late
-        self._taken += 1
-        self._tally.add(late)
         self.number += 1
         return step
-
-    @property
-    def taken(self) -> int:
-        """Steps that were made."""
-        return self._taken
 
     @property
     def histogram(self) -> Histogram:
@@ -59,7 +55,7 @@ class Metronome:
 
     def late_ms(self) -> tuple[float, float, float]:
         """Median, 99th percentile and maximum of the last 20 s."""
-        known = self._lateness[: min(self._taken, _KEPT)]
+        known = self._lateness[: min(self.taken, _KEPT)]
         if not len(known):
             return (0.0, 0.0, 0.0)
         median, most, maximum = np.round(1000 * np.percentile(known, (50, 99, 100)), 2).tolist()

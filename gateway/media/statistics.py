@@ -56,8 +56,10 @@ class Meter:
         """At the last measurement."""
         self._base = Counts()
         """Of streams before: with another codec the jitter buffer begins anew."""
-        self._rates = (0, 0)
-        self._missing = 0.0
+        self.rates = (0, 0)
+        """Bits a second in and out, lately."""
+        self.missing = 0.0
+        """The part of the sound that was lost or concealed lately."""
 
     def measure(self, read: Counts, now: float) -> tuple[Counts, Counts]:
         """All that was counted so far, and what is new."""
@@ -75,20 +77,10 @@ class Meter:
         passed = now - self._then
         if passed >= _SHORTEST:
             self._then = now
-            self._rates = (round(8 * new.octets_in / passed), round(8 * new.octets_out / passed))
+            self.rates = (round(8 * new.octets_in / passed), round(8 * new.octets_out / passed))
             lost = max(0, new.expected - new.received) / new.expected if new.expected > 0 else 0.0
-            self._missing = min(1.0, max(lost, new.concealed * TICK / passed))
+            self.missing = min(1.0, max(lost, new.concealed * TICK / passed))
         return read.after(self._base), new
-
-    @property
-    def rates(self) -> tuple[int, int]:
-        """Bits a second in and out, lately."""
-        return self._rates
-
-    @property
-    def missing(self) -> float:
-        """The part of the sound that was lost or concealed lately."""
-        return self._missing
 
 
 class Statistics:

@@ -113,4 +113,5 @@ def test_lateness_is_told_of_the_steps_that_were_made() -> None:
     metronome.begin(10.0 + 200 * STEP)
     assert (metronome.taken, metronome.left_out) == (101, 100)
     assert sum(metronome.histogram.counts) == 101
-    assert metronome.histogram.total == pytest.approx(0.103)
+    assert metronome.histogram.total == pytest.approx(0.603)
+    assert metronome.late_ms()[2] == pytest.approx(500)
