@@ -48,7 +48,6 @@ CONTROL: Final = 64
 """Octets of control data that are kept of a received datagram."""
 
 _SO_TIMESTAMPNS = 35
-_SO_RCVBUFFORCE = 33
 _RECEIVE_BUFFER = 4 << 20
 
 
@@ -85,11 +84,7 @@ def address_keys(rows: Octets) -> list[AddressKey]:
 def prepare(sock: socket.socket) -> socket.socket:
     """Makes a bound UDP socket fit for an `Inbox`: no waiting, room for bursts, arrival times."""
     sock.setblocking(False)
-    try:
-        sock.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _RECEIVE_BUFFER)
-    except OSError:
-        # Only root may have more than net.core.rmem_max.
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
     if _LIBC is not None:
         sock.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
     return sock

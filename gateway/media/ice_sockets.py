@@ -1,6 +1,7 @@
 """The sockets of the ICE port: one for each of our addresses, so that an answer leaves from the
 address that was asked, whatever way the kernel would choose."""
 
+import contextlib
 import errno
 import socket
 from collections.abc import Sequence
@@ -9,6 +10,8 @@ from gateway.media.datagrams import prepare
 from gateway.media.kernel_filter import attach
 
 _TRIES = 20
+_SO_RCVBUFFORCE = 33
+_RECEIVE_BUFFER = 4 << 20
 
 
 def ice_sockets(hosts: Sequence[str], port: int) -> list[socket.socket]:
@@ -62,4 +65,8 @@ def _bind(family: socket.AddressFamily, host: str, port: int) -> socket.socket:
         sock.close()
         raise
     attach(sock)
-    return prepare(sock)
+    prepare(sock)
+    # Everybody's calls wait in this one buffer. Only root may have more than net.core.rmem_max.
+    with contextlib.suppress(OSError):
+        sock.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _RECEIVE_BUFFER)
+    return sock

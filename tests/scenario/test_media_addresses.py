@@ -1,5 +1,6 @@
 """Machines with more than one address, of both families."""
 
+import re
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -8,7 +9,7 @@ import pytest
 
 from gateway.media.ice_sockets import ice_sockets
 from gateway.media.plane import InlinePlane
-from gateway.media.rtp_ports import RtpPorts
+from gateway.media.rtp_ports import RtpPorts, own_addresses
 from gateway.media.settings import Settings
 from gateway.ports import LegFailed, MediaEvent, Offer, ParticipantId, RoomName
 from support.media_peers import Phone
@@ -50,6 +51,15 @@ async def test_a_client_is_answered_from_the_address_that_it_asked(asked: str) -
         assert eve.target[0] == asked
         plane.close(ParticipantId("xmpp-eve"))
         plane.close(ParticipantId("sip-bob"))
+
+
+async def test_candidates_are_the_configured_address_and_those_towards_the_world() -> None:
+    async with _plane(()) as plane, SecureClient(401) as eve:
+        answer = await _join(plane, "xmpp-eve", eve.offer())
+        offered = re.findall(r"a=candidate:\S+ 1 udp \d+ (\S+) (\d+) typ host", answer)
+        assert [host for host, _ in offered] == list(dict.fromkeys(("127.0.0.1", *own_addresses())))
+        assert len({port for _, port in offered}) == 1
+        plane.close(ParticipantId("xmpp-eve"))
 
 
 def test_behind_a_nat_one_socket_serves_all_addresses() -> None:
