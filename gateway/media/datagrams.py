@@ -72,6 +72,12 @@ def address_row(key: AddressKey) -> Octets:
     return np.frombuffer(key.to_bytes(ADDRESS, "little"), np.uint8)
 
 
+def address_rows(keys: Sequence[AddressKey]) -> Octets:
+    """uint8[n, 32], to read."""
+    octets = b"".join(key.to_bytes(ADDRESS, "little") for key in keys)
+    return np.frombuffer(octets, np.uint8).reshape(len(keys), ADDRESS)
+
+
 def address_keys(rows: Octets) -> list[AddressKey]:
     """The key of each address row of uint8[n, 32]."""
     words = rows.view(np.uint64)

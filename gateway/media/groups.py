@@ -1,6 +1,8 @@
 """What is mixed together: the rooms of one phase and one rate, as arrays that last until somebody
 comes, goes or changes."""
 
+import itertools
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from socket import socket
@@ -8,9 +10,10 @@ from socket import socket
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.media.datagrams import Outbox, Sockets, address_row
+from gateway.media.datagrams import Outbox, Sockets, address_rows
 from gateway.media.fan_out import FanOut
 from gateway.media.opus import MAX_PAYLOAD
+from gateway.media.runs import starts
 from gateway.media.speaking import Payloads
 from gateway.media.srtp import MAX_TRAILER, PacketRows
 from gateway.media.streams import Streams
@@ -76,42 +79,32 @@ class Group:
         self, listeners: list[tuple[int, int]], streams: Streams, ring: Ring | None
     ) -> None:
         """Sorted by socket; the last ones have a socket for each."""
-        users: dict[int, int] = {}
-        for _, row in listeners:
-            descriptor = streams.sending[row].sock.fileno()
-            users[descriptor] = users.get(descriptor, 0) + 1
-        listeners.sort(
-            key=lambda one: (
-                users[streams.sending[one[1]].sock.fileno()] == 1,
-                streams.sending[one[1]].sock.fileno(),
-            )
-        )
+        descriptor_of = {row: streams.sending[row].sock.fileno() for _, row in listeners}
+        users = Counter(descriptor_of.values())
+        is_alone = {row: users[one] == 1 for row, one in descriptor_of.items()}
+        listeners.sort(key=lambda one: (is_alone[one[1]], descriptor_of[one[1]]))
         self.listeners: Rows = np.array([row for _, row in listeners], np.intp)
         self.room_of_listener: Rows = np.array([place for place, _ in listeners], np.intp)
         sendings = [streams.sending[row] for _, row in listeners]
-        self.runs: list[Run] = []
-        alone: list[socket] = []
-        for index, sending in enumerate(sendings):
-            if users[sending.sock.fileno()] == 1:
-                alone.append(sending.sock)
-            elif self.runs and self.runs[-1].sock is sending.sock:
-                self.runs[-1] = Run(sending.sock, self.runs[-1].start, index + 1)
-            else:
-                self.runs.append(Run(sending.sock, index, index + 1))
+        alone = [streams.sending[row].sock for _, row in listeners if is_alone[row]]
+        shared = len(listeners) - len(alone)
+        begins = starts(np.array([descriptor_of[row] for _, row in listeners[:shared]], np.int64))
+        self.runs = [
+            Run(sendings[start].sock, start, stop)
+            for start, stop in itertools.pairwise([*begins.tolist(), shared])
+        ]
         self.outbox = Outbox(len(listeners), _WIDTH)
         self._sequences = self.outbox.rows.view(">u2")[:, 1]
         self._timestamps = self.outbox.rows.view(">u4")[:, 1]
         self.packets = PacketRows(self.outbox.rows, self.outbox.lengths)
         secure = [(i, one.session) for i, one in enumerate(sendings) if one.session is not None]
         self.secured = self.packets.choose([at for at, _ in secure], [one for _, one in secure])
-        for index, sending in enumerate(sendings):
-            self.outbox.addresses[index] = address_row(sending.address)
-            self.outbox.rows[index, :HEADER] = 0
-            self.outbox.rows[index, 0] = 0x80
-            self.outbox.rows[index, 1] = sending.payload_type
-            ssrc = sending.ssrc.to_bytes(4, "big")
-            self.outbox.rows[index, 8:HEADER] = np.frombuffer(ssrc, np.uint8)
-        self.fan_out = FanOut(self.outbox, len(listeners) - len(alone), Sockets(alone), ring)
+        self.outbox.addresses[:] = address_rows([sending.address for sending in sendings])
+        types = np.array([sending.payload_type for sending in sendings], np.int64)
+        words = self.outbox.rows.view(">u4")
+        words[:, 0] = 2 << 30 | types << 16
+        words[:, 2] = [sending.ssrc for sending in sendings]
+        self.fan_out = FanOut(self.outbox, shared, Sockets(alone), ring)
         self.formats: NDArray[np.int8] = streams.format[self.listeners]
 
     def send(self, streams: Streams, payloads: Payloads, tick: int) -> None:
