@@ -14,7 +14,7 @@ from gateway.media.formats import Format
 from support.lossy_call import AMPLITUDE, HZ, TICK, WARM_UP, Call, laboratory, noise, tone
 from support.network import Network
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(300)
 
 Samples = NDArray[np.float64]
 
@@ -125,10 +125,10 @@ def test_delay_is_what_the_jitter_asks_for_and_does_not_grow(
     assert len(delays) - len(known) <= 2 * call.lost + 20
 
 
+# Opus has its own concealment, which fades an even tone: it takes it for noise.
+@pytest.mark.parametrize("tones", [Format.PCMU, Format.G722], indirect=True)
 def test_a_lost_packet_is_not_heard_in_a_tone(tones: dict[str, Call]) -> None:
     call = tones["1 %"]
-    if call.format is Format.OPUS:
-        pytest.skip("its own concealment fades a pure tone, which it holds for noise")
     assert call.lost > 10
     levels = loudness(call.sound(), call.rate, 0.020)
     assert -1.5 < levels.min() <= levels.max() < 1.5  # PCMU -0.4 to 0.1, G.722 -1.0 to 0.8
