@@ -159,10 +159,10 @@ def test_where_packets_get_lost_those_that_tell_of_the_last_one_are_waited_for()
 @pytest.mark.parametrize("ppm", [200.0, -200.0])
 def test_clocks_that_drift_apart_do_not_lengthen_the_delay(ppm: float) -> None:
     stream = Stream()
-    stream.run(steady(30_000, jitter=0.002, ppm=ppm), 590)
+    stream.run(steady(7500, jitter=0.002, ppm=ppm), 148)
     drift = np.arange(len(stream.delays)) * TICK * ppm * 1e-6
     delays = np.array(stream.delays)[: len(drift)] + drift
-    assert delays[-1000:].max() < 0.080
+    assert delays[-1000:].max() < 0.045
     assert stream.count(CONCEAL) < 20
 
 
