@@ -27,6 +27,7 @@ const KINDS = /** @type {const} */ (["audio", "video"]);
  * @property {(state: Connection) => void} state
  * @property {(room: Room) => void} room
  * @property {(streams: Map<string, SourceTracks>) => void} streams
+ * @property {(levels: import("./control.js").Levels) => void} levels how loud sources are
  * @property {(text: string) => void} notice something the person should know
  * @property {(ending: Ending) => void} ended not by us
  */
@@ -38,6 +39,7 @@ export class Conference {
   #peers;
   #room = EMPTY_ROOM;
   #told = "";
+  #closed = false;
   #onMediaChange = () => this.#mediaChanged();
   #onOnline = () => this.#signaling.retryNow();
   #onVisible = () => document.visibilityState === "visible" && this.#signaling.retryNow();
@@ -56,6 +58,7 @@ export class Conference {
     this.#peers = new Peers({
       send: (message) => this.#send(message),
       streams: handlers.streams,
+      levels: handlers.levels,
       trouble: (neighbour) => handlers.notice(this.#troubleWith(neighbour)),
       seatLost: () => handlers.notice(this.#troubleWith(this.#room.seat)),
     });
@@ -70,7 +73,17 @@ export class Conference {
     media.addEventListener("change", this.#onMediaChange);
     window.addEventListener("online", this.#onOnline);
     document.addEventListener("visibilitychange", this.#onVisible);
-    this.#signaling.start();
+    void this.#start();
+  }
+
+  async #start() {
+    await this.#peers.prepared;
+    if (!this.#closed) this.#signaling.start();
+  }
+
+  /** What this page sends to whom, and by which method. */
+  stats() {
+    return this.#peers.stats();
   }
 
   /**
@@ -88,6 +101,7 @@ export class Conference {
   }
 
   #close() {
+    this.#closed = true;
     this.#media.removeEventListener("change", this.#onMediaChange);
     window.removeEventListener("online", this.#onOnline);
     document.removeEventListener("visibilitychange", this.#onVisible);

@@ -75,6 +75,11 @@ class RoomPage {
     }
   }
 
+  /** For a look from the browser's console: `await trestle.stats()`. */
+  async stats() {
+    return (await this.#conference?.stats()) ?? [];
+  }
+
   /** @param {string} name */
   #join(name) {
     this.#name = name;
@@ -99,6 +104,7 @@ class RoomPage {
           this.#streams = streams;
           this.#renderTiles();
         },
+        levels: (levels) => this.#tiles.tell(levels),
         notice: toast,
         ended: (ending) => this.#ended(ending),
       },
@@ -203,7 +209,7 @@ function start() {
     showScreen("landing");
     landing((room) => location.assign(`/${room}`));
   } else {
-    new RoomPage(roomName);
+    Object.assign(globalThis, { trestle: new RoomPage(roomName) });
   }
 }
 

@@ -1,5 +1,5 @@
 /**
- * One connection with one neighbour: the only file that touches RTCPeerConnection.
+ * One connection with one neighbour: the only file that makes an RTCPeerConnection.
  *
  * All edges of a pair share it; an edge is a transceiver per kind. Between browsers offers can
  * cross, so both follow perfect negotiation (W3C WebRTC 1.0, section 10.7). The seat never
@@ -7,13 +7,20 @@
  */
 
 import { mediaArrives } from "./arrival.js";
+import { Control } from "./control.js";
+import { LinkWatch } from "./method.js";
+import { MAX_VIDEO_BITRATE, Outgoing } from "./outgoing.js";
 import { assign, sameTrack } from "./relay.js";
 
+/** @import {Counts} from "./exchange.js" */
+/** @import {Forwarder} from "./forwarder.js" */
+/** @import {Levels} from "./control.js" */
+/** @import {Method} from "./method.js" */
 /** @import {MediaKind, SignalBody, Track, Tracks} from "./protocol.js" */
 /** @import {Received, Slot} from "./relay.js" */
 
-/** For 640x360; a relay sends each child as much as the source sent it. */
-const MAX_VIDEO_BITRATE = 800_000;
+/** What a sender may send at first, kbit/s: dummies alone would not show what a link can carry. */
+const START_KILOBITS = 1_500;
 /** Candidates of one's own machine take milliseconds; see `#gathers`. */
 const GATHERING_TIMEOUT_MS = 1_000;
 /** After this long without a connection the person is told. */
@@ -28,6 +35,7 @@ const ANSWER_TIMEOUT_MS = 10_000;
  * @property {() => void} trouble there has been no connection for a while
  * @property {(state: RTCPeerConnectionState) => void} state
  * @property {() => void} unanswered the seat has let an offer of ours lie
+ * @property {(levels: Levels) => void} levels the neighbour tells how loud sources are
  */
 
 /**
@@ -37,6 +45,23 @@ const ANSWER_TIMEOUT_MS = 10_000;
  * @typedef {{transceiver: RTCRtpTransceiver, kind: MediaKind, slot: S | null}} Lane
  */
 
+/** @typedef {Lane<Slot<MediaStreamTrack>> & {outgoing: Outgoing}} SendingLane */
+
+/**
+ * How one edge's stream is sent: `frames` is what our own encoder made for it, of `height` pixels;
+ * `forwarded` what went out.
+ *
+ * @typedef {object} EdgeStats
+ * @property {string} source
+ * @property {MediaKind} kind
+ * @property {string} child
+ * @property {Method} method
+ * @property {number} frames pictures
+ * @property {number} height
+ * @property {number} octets of RTP payload
+ * @property {number} forwarded frames or packets
+ */
+
 /** @typedef {Received<MediaStreamTrack> & {end: AbortController}} Incoming */
 
 export class Neighbour {
@@ -44,8 +69,15 @@ export class Neighbour {
   #polite;
   #connection;
   #on;
+  #forwarder;
   #pc;
-  /** @type {Lane<Slot<MediaStreamTrack>>[]} */
+  /** @type {Control | null} */
+  #control = null;
+  #link = new LinkWatch();
+  /** Octets of each feed at the last look.
+   * @type {{at: number, feeds: Counts["feeds"]} | null} */
+  #looked = null;
+  /** @type {SendingLane[]} */
   #sending = [];
   /** @type {Lane<Track>[]} */
   #asking = [];
@@ -79,16 +111,19 @@ export class Neighbour {
    * @param {boolean} options.polite who gives way when offers cross
    * @param {string} [options.connection] only for the seat: names this RTCPeerConnection
    * @param {RTCIceServer[]} options.iceServers
+   * @param {Forwarder} options.forwarder
    * @param {Handlers} handlers
    */
-  constructor({ id, polite, connection, iceServers }, handlers) {
+  constructor({ id, polite, connection, iceServers, forwarder }, handlers) {
     this.#id = id;
     this.#polite = polite;
     this.#connection = connection;
     this.#on = handlers;
+    this.#forwarder = forwarder;
     this.#pc = new RTCPeerConnection({ iceServers, bundlePolicy: "max-bundle" });
     this.#pc.onnegotiationneeded = () => this.#guard("offer", () => this.#offer());
     this.#pc.onicecandidate = ({ candidate }) => this.#sendCandidate(candidate);
+    this.#pc.ontrack = ({ receiver }) => this.#forwarder.tap(receiver);
     this.#gathers = new Promise((resolve) => {
       this.#pc.addEventListener("icecandidate", resolve, { once: true });
     });
@@ -128,6 +163,7 @@ export class Neighbour {
     for (const slot of asked.add) {
       const transceiver = this.#pc.addTransceiver(slot.kind, { direction: "recvonly" });
       onlyOpus(transceiver);
+      this.#forwarder.tap(transceiver.receiver);
       this.#asking.push({ transceiver, kind: slot.kind, slot });
     }
     this.#refresh();
@@ -141,14 +177,21 @@ export class Neighbour {
   #layOut(slots) {
     const { carry, add } = assign(this.#sending, slots);
     const replaced = this.#sending.map((lane, i) => {
-      const track = carry[i]?.track ?? null;
       lane.slot = carry[i] ?? null;
-      return lane.transceiver.sender.track === track
-        ? null
-        : lane.transceiver.sender.replaceTrack(track);
+      return lane.outgoing.carry(lane.slot?.track ?? null);
     });
+    if (add.length > 0 && !this.#polite) this.#openControl();
     for (const slot of add) {
-      this.#sending.push({ transceiver: this.#addSender(slot), kind: slot.kind, slot });
+      const transceiver = this.#addSender(slot);
+      const { kind, track } = slot;
+      const outgoing = new Outgoing(transceiver.sender, kind, this.#forwarder, (level) => {
+        // What a relay encodes anew lags behind; its source tells.
+        if (lane.slot && lane.outgoing.feed === null) this.tell({ [lane.slot.source]: level });
+      });
+      /** @type {SendingLane} */
+      const lane = { transceiver, kind, slot, outgoing };
+      this.#sending.push(lane);
+      replaced.push(outgoing.carry(track));
     }
     return replaced;
   }
@@ -190,7 +233,73 @@ export class Neighbour {
     this.#refresh();
   }
 
+  /**
+   * Tells the neighbour how loud sources are.
+   *
+   * @param {Levels} levels
+   */
+  tell(levels) {
+    this.#control?.tell(levels);
+  }
+
+  /**
+   * The impolite side makes the data channel, the other follows; the seat has none.
+   *
+   * COMPAT: Chromium 156: an offer taken back with a data channel in it leaves a connection that
+   * "failed to start SCTP transport". The impolite side's offers are never taken back.
+   */
+  #openControl() {
+    if (this.#isSeat) return;
+    this.#control ??= new Control(this.#pc, (levels) => this.#on.levels(levels));
+  }
+
+  /**
+   * What we send this neighbour, and how.
+   *
+   * @param {Counts} counts the worker's
+   * @returns {Promise<EdgeStats[]>}
+   */
+  async stats({ outlets }) {
+    const lanes = this.#sending.filter(({ slot }) => slot !== null);
+    return Promise.all(
+      lanes.map(async ({ transceiver, kind, slot, outgoing }) => {
+        const encoder = await senderStats(transceiver.sender);
+        const forwarded = outlets[outgoing.outlet ?? -1] ?? 0;
+        const source = slot?.source ?? "";
+        return { source, kind, child: this.#id, method: outgoing.method, ...encoder, forwarded };
+      }),
+    );
+  }
+
+  /**
+   * Sees whether the link carries what we pass on over it; if not, we encode it anew to fit.
+   *
+   * @param {Counts} counts the worker's
+   * @param {number} now ms
+   */
+  async look({ feeds }, now) {
+    const relayed = this.#sending.filter(({ slot, outgoing }) => slot && outgoing.feed !== null);
+    const before = this.#looked;
+    this.#looked = { at: now, feeds };
+    const available = relayed.length > 0 ? await availableBitrate(this.#pc) : null;
+    if (before === null || available === null) return;
+    const octets = relayed
+      .map(({ outgoing }) => outgoing.feed ?? -1)
+      .map((id) => (feeds[id]?.octets ?? 0) - (before.feeds[id]?.octets ?? 0));
+    const sum = octets.reduce((total, one) => total + one, 0);
+    this.#link.estimate(available, (8000 * sum) / (now - before.at), now);
+    for (const { kind, outgoing } of this.#sending) {
+      if (kind !== "video" || outgoing.slow === this.#link.slow) continue;
+      outgoing.slow = this.#link.slow;
+      void outgoing.review();
+    }
+  }
+
   close() {
+    for (const { outgoing } of this.#sending) outgoing.close();
+    for (const { track } of this.#pc.getReceivers()) {
+      this.#forwarder.forget(this.#forwarder.feedOf(track));
+    }
     clearTimeout(this.#troubleTimer);
     clearTimeout(this.#answerTimer);
     for (const { end } of this.#incoming.values()) end.abort();
@@ -232,8 +341,13 @@ export class Neighbour {
 
   /** @param {RTCSessionDescriptionInit} description */
   async #setRemote(description) {
+    if (description.type === "answer") {
+      const sdp = this.#isSeat ? description.sdp : raiseStart(description.sdp ?? "");
+      await this.#pc.setRemoteDescription({ ...description, sdp: sdp ?? "" });
+      return;
+    }
     await this.#pc.setRemoteDescription(description);
-    if (description.type !== "offer") return;
+    if (!this.#polite || /^m=application /m.test(description.sdp ?? "")) this.#openControl();
     await this.#pc.setLocalDescription();
     this.#describe();
   }
@@ -391,6 +505,45 @@ export class Neighbour {
 
 /** @param {number} ms */
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** @param {RTCRtpSender} sender */
+async function senderStats(sender) {
+  const stats = { frames: 0, height: 0, octets: 0 };
+  (await sender.getStats()).forEach((report) => {
+    if (report.type !== "outbound-rtp") return;
+    stats.frames += report.framesEncoded ?? 0;
+    stats.height = Math.max(stats.height, report.frameHeight ?? 0);
+    stats.octets += report.bytesSent;
+  });
+  return stats;
+}
+
+/**
+ * What the path to the neighbour is estimated to carry, bit/s; null where that is not known.
+ *
+ * @param {RTCPeerConnection} pc
+ * @returns {Promise<number | null>}
+ */
+async function availableBitrate(pc) {
+  /** @type {number | null} */
+  let available = null;
+  (await pc.getStats()).forEach((report) => {
+    if (report.type === "candidate-pair") available = report.availableOutgoingBitrate ?? available;
+  });
+  return available;
+}
+
+/**
+ * The other side's answer, as one that lets us begin fast.
+ *
+ * @param {string} sdp
+ */
+function raiseStart(sdp) {
+  return sdp.replace(
+    /a=rtpmap:(\d+) VP8\/90000\r\n/g,
+    (line, format) => `${line}a=fmtp:${format} x-google-start-bitrate=${START_KILOBITS}\r\n`,
+  );
+}
 
 /**
  * VP8 first: relays may pass on what they cannot choose. The list is put in another order, never

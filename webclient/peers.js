@@ -5,10 +5,13 @@
  * what to play, plan what to send, tell each neighbour's connection, report what has arrived.
  */
 
+import { Forwarder } from "./forwarder.js";
 import { Neighbour } from "./neighbour.js";
 import { arrived, plan, select, wants } from "./relay.js";
 import { EMPTY_ROOM, edgeKey, reachable } from "./room.js";
 
+/** @import {Levels} from "./control.js" */
+/** @import {EdgeStats} from "./neighbour.js" */
 /** @import {ClientMessage, MediaKind, SignalMessage} from "./protocol.js" */
 /** @import {Room} from "./room.js" */
 
@@ -17,6 +20,8 @@ import { EMPTY_ROOM, edgeKey, reachable } from "./room.js";
 /** A seat that fails again and again is left alone after this many connections. */
 const MAX_SEAT_ATTEMPTS = 5;
 const SEAT_RETRY_MS = 1_000;
+/** How often links are seen after that carry what we pass on. */
+const LOOK_INTERVAL_MS = 2_000;
 
 /**
  * @typedef {object} Handlers
@@ -24,6 +29,7 @@ const SEAT_RETRY_MS = 1_000;
  * @property {(streams: Map<string, SourceTracks>) => void} streams what to play, by source
  * @property {(neighbour: string) => void} trouble no connection with this neighbour for a while
  * @property {() => void} seatLost the seat is not tried any more until the roster is another one
+ * @property {(levels: Levels) => void} levels how loud sources are, as they told
  */
 
 export class Peers {
@@ -42,10 +48,18 @@ export class Peers {
   #seatAttempts = 0;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #seatTimer;
+  /** @type {ReturnType<typeof setInterval> | undefined} */
+  #lookTimer;
+  #forwarder = new Forwarder();
 
   /** @param {Handlers} handlers */
   constructor(handlers) {
     this.#on = handlers;
+  }
+
+  /** Resolves when streams can be taken; before that, they could not be passed on as they are. */
+  get prepared() {
+    return this.#forwarder.ready;
   }
 
   /**
@@ -56,9 +70,49 @@ export class Peers {
   restart(iceServers) {
     this.close();
     this.#iceServers = iceServers;
+    this.#lookTimer = setInterval(() => void this.#look(), LOOK_INTERVAL_MS);
+  }
+
+  /** What we send to whom, and how. */
+  async stats() {
+    const counts = await this.#forwarder.counts();
+    /** @type {EdgeStats[][]} */
+    const all = await Promise.all([...this.#neighbours.values()].map((one) => one.stats(counts)));
+    return all.flat();
+  }
+
+  async #look() {
+    const counts = await this.#forwarder.counts();
+    for (const neighbour of this.#neighbours.values()) {
+      await neighbour.look(counts, performance.now());
+    }
+  }
+
+  /**
+   * A parent tells how loud its sources are: that goes the way of their streams.
+   *
+   * @param {string} from
+   * @param {Levels} told
+   */
+  #passOn(from, told) {
+    const { you, edges } = this.#room;
+    /** @type {Levels} */
+    const heard = {};
+    for (const { source, parent, child } of edges) {
+      const level = told[source];
+      if (parent === from && child === you && level !== undefined) heard[source] = level;
+    }
+    for (const [id, neighbour] of this.#neighbours) {
+      const theirs = edges
+        .filter(({ source, parent, child }) => parent === you && child === id && source in heard)
+        .map(({ source }) => [source, heard[source]]);
+      if (theirs.length > 0) neighbour.tell(Object.fromEntries(theirs));
+    }
+    this.#on.levels(heard);
   }
 
   close() {
+    clearInterval(this.#lookTimer);
     this.#forgetSeatTroubles();
     for (const neighbour of this.#neighbours.values()) neighbour.close();
     this.#neighbours.clear();
@@ -164,13 +218,14 @@ export class Peers {
     const { you, seat } = this.#room;
     const connection = id === seat ? `k${(this.#seatConnections += 1)}` : undefined;
     const neighbour = new Neighbour(
-      { id, polite: you < id, connection, iceServers: this.#iceServers },
+      { id, polite: you < id, connection, iceServers: this.#iceServers, forwarder: this.#forwarder },
       {
         signal: (body) => this.#on.send({ type: "signal", to: id, ...body }),
         change: () => this.#neighbours.get(id) === neighbour && this.#flow(),
         trouble: () => this.#on.trouble(id),
         state: (state) => this.#stateChanged(id, state),
         unanswered: () => this.renewSeat(),
+        levels: (levels) => this.#passOn(id, levels),
       },
     );
     this.#neighbours.set(id, neighbour);

@@ -5,7 +5,7 @@
  * each neighbour is sent; `assign` lays that out on a connection's transceivers so that as few as
  * possible change. Tracks are opaque here (`T`): any value will do, and does in the tests.
  *
- * This is plain re-forwarding: the received track is sent again and the browser encodes it anew.
+ * How a sender passes a received track on is for `outgoing.js`.
  */
 
 /** @import {Edge, MediaKind, Track} from "./protocol.js" */

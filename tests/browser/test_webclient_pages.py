@@ -5,17 +5,14 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from playwright.async_api import Page, expect
-from scripted_signalling import PHONE, PHONE_HZ, ScriptedServer
+from playwright.async_api import expect
 
 from support.browser import Browser, Listener
+from support.scripted_page import COLOURS, HZ, join, pictures, state_is
+from support.scripted_signalling import PHONE, PHONE_HZ, ScriptedServer
 from support.tones import AUDIBLE_DB
 
 pytestmark = pytest.mark.timeout(60)
-
-NAMES = ("Ana Lopes", "Ben", "Chloé", "Dmitri")
-HZ = (401, 491, 593, 709)
-COLOURS = ("lightsalmon", "mediumseagreen", "cornflowerblue", "khaki")
 
 
 @pytest.fixture
@@ -30,26 +27,6 @@ async def server() -> AsyncIterator[ScriptedServer]:
 async def browser() -> AsyncIterator[Browser]:
     async with Browser() as browser:
         yield browser
-
-
-async def join(browser: Browser, server: ScriptedServer, person: int = 0) -> Listener:
-    page = await browser.page(HZ[person], COLOURS[person])
-    listener = Listener(page)
-    await page.goto(f"{server.url}/demo")
-    await page.get_by_label("Your name").fill(NAMES[person])
-    await page.locator("#preview").wait_for()
-    await page.click("#join-button")
-    await state_is(page, "joined")
-    listener.own = str(await page.get_attribute(".tile.you", "data-participant"))
-    return listener
-
-
-async def state_is(page: Page, state: str) -> None:
-    await expect(page.locator(f"html[data-state={state}]")).to_have_count(1, timeout=10_000)
-
-
-async def pictures(page: Page, count: int) -> None:
-    await expect(page.locator(".tile.has-picture")).to_have_count(count, timeout=10_000)
 
 
 async def test_three_pages_in_chains_hear_and_see_each_other(

@@ -132,7 +132,7 @@ async def test_four_of_three_kinds_hear_each_other_and_leave_nothing_behind(
     await the_log_tells_who_came_and_why_they_left(gateway)
 
 
-# Five Chromiums that relay by encoding anew are a lot for a machine of two cores.
+# Five Chromiums are a lot for a machine of two cores.
 @pytest.mark.parametrize("browser", [Camera(height=90, rate=8)], indirect=True, ids=["small"])
 async def test_five_browsers_relay_for_each_other_and_for_a_phone_and_an_xmpp_client(
     gateway: Gateway, party: Party, tmp_path: Path

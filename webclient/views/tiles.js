@@ -13,6 +13,8 @@ const GAP = 10;
 const LEVEL_INTERVAL_MS = 120;
 /** The ring stays on between words. */
 const RING_HOLD_MS = 600;
+/** Who tells no level for so long is measured. */
+const TOLD_FOR_MS = 1_000;
 
 export class TilesView {
   #grid = byId("tiles", HTMLElement);
@@ -50,6 +52,11 @@ export class TilesView {
       else tile.update(participant, streams.get(participant.id) ?? {}, tail);
     }
     this.#fit();
+  }
+
+  /** @param {import("../control.js").Levels} levels by participant */
+  tell(levels) {
+    for (const [id, level] of Object.entries(levels)) this.#tiles.get(id)?.tell(level);
   }
 
   clear() {
@@ -98,6 +105,9 @@ class Tile {
   /** @type {LevelMeter | null} */
   #meter = null;
   #heardAt = -Infinity;
+  #toldAt = -Infinity;
+  /** @type {MediaStreamTrack | undefined} */
+  #sound;
 
   /**
    * @param {Participant} participant
@@ -127,13 +137,21 @@ class Tile {
     this.element.classList.toggle("is-muted", !this.#unmuted);
     this.#published = this.#isYou ? tracks.video !== undefined : publishes.includes("video");
     this.#take(this.#isYou ? { video: tracks.video } : tracks);
-    this.#listenTo(tracks.audio);
+    this.#sound = tracks.audio;
     this.#showPicture();
+  }
+
+  /** @param {number} level of the source, as it told */
+  tell(level) {
+    const now = performance.now();
+    this.#toldAt = now;
+    if (this.#unmuted && level > TALKING) this.#heardAt = now;
   }
 
   /** Lights the ring while there is sound. */
   measure() {
     const now = performance.now();
+    this.#listenTo(now - this.#toldAt < TOLD_FOR_MS ? undefined : this.#sound);
     if (this.#meter && this.#unmuted && this.#meter.level() > TALKING) this.#heardAt = now;
     this.element.classList.toggle("talking", now - this.#heardAt < RING_HOLD_MS);
   }

@@ -1,0 +1,271 @@
+"""Relays that pass encoded payloads on: what comes out at the end of a chain, and what it costs."""
+
+import re
+from collections.abc import AsyncIterator
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from playwright.async_api import expect
+
+from gateway import ports
+from gateway.media.plane import InlinePlane
+from gateway.media.settings import Settings
+from support.browser import Browser, Camera, Listener
+from support.media_peers import Phone as MediaPhone
+from support.scripted_page import COLOURS, HZ, join, pictures
+from support.scripted_signalling import PHONE, PHONE_HZ, Edge, ScriptedServer
+from support.tones import AUDIBLE_DB
+
+pytestmark = pytest.mark.timeout(90)
+
+ROOM = ports.RoomName("demo")
+DUMMY_HEIGHT = 30
+"""Pixels: what a relay encodes for a payload to go on is smaller than that; the picture has 90."""
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[ScriptedServer]:
+    server = ScriptedServer()
+    server.chained = False
+    await server.start()
+    yield server
+    await server.stop()
+
+
+@pytest.fixture
+async def browser(request: pytest.FixtureRequest) -> AsyncIterator[Browser]:
+    async with Browser(getattr(request, "param", Camera(height=90, rate=8))) as browser:
+        yield browser
+
+
+async def stats(listener: Listener, source: str = "web-1") -> dict[str, dict[str, Any]]:
+    """How a page sends a source on, by kind."""
+    edges = await listener.page.evaluate("trestle.stats()")
+    return {edge["kind"]: edge for edge in edges if edge["source"] == source}
+
+
+async def chain(server: ScriptedServer, *pages: int) -> None:
+    """The first one's tree, from each of `pages` to the next."""
+    for parent, child in pairwise(pages):
+        edge = ("web-1", f"web-{parent}", f"web-{child}")
+        await server.attach(edge)
+        await server.until(lambda edge=edge: edge in server.ready, seconds=20)
+
+
+async def shows_the_root(listener: Listener) -> None:
+    """The first one's sound and moving picture come out of a page, after a moment at most."""
+    for last in (False, False, True):
+        heard = (await listener.hears_each())["web-1"]
+        seen = (await listener.sees())["web-1"]
+        if heard[HZ[0]] > AUDIBLE_DB and seen.colour == COLOURS[0] and seen.moves:
+            return
+        assert not last, (heard, seen)
+
+
+async def test_a_chain_of_four_encodes_once(server: ScriptedServer, browser: Browser) -> None:
+    people = [await join(browser, server, person) for person in range(4)]
+    await chain(server, 1, 2, 3, 4)
+    await pictures(people[3].page, 2)
+    await shows_the_root(people[3])
+    assert {edge["method"] for edge in (await stats(people[0])).values()} == {"own"}
+    for relay in people[1:3]:
+        edges = await stats(relay)
+        assert edges["audio"]["method"] == edges["video"]["method"] == "swap"
+        assert edges["audio"]["forwarded"] > 0
+        assert edges["video"]["forwarded"] > 0
+        assert 0 < edges["video"]["height"] < DUMMY_HEIGHT
+
+
+async def test_two_children_of_one_relay_get_all_of_it(
+    server: ScriptedServer, browser: Browser
+) -> None:
+    people = [await join(browser, server, person) for person in range(4)]
+    await chain(server, 1, 2, 3)
+    await chain(server, 2, 4)
+    for child in people[2:]:
+        await pictures(child.page, 2)
+        await shows_the_root(child)
+    edges = await people[1].page.evaluate("trestle.stats()")
+    assert {(edge["child"], edge["method"]) for edge in edges} == {
+        ("web-3", "swap"),
+        ("web-4", "swap"),
+    }
+
+
+async def test_a_new_parent_is_taken_without_negotiation_below(
+    server: ScriptedServer, browser: Browser
+) -> None:
+    people = [await join(browser, server, person) for person in range(4)]
+    await chain(server, 1, 2, 3, 4)
+    await pictures(people[3].page, 2)
+    told = len(server.members["web-4"].received)
+    await watch(people[3])
+    await chain(server, 1, 3)
+    await server.detach(("web-1", "web-2", "web-3"))
+    await shows_the_root(people[3])
+    assert (await stats(people[2]))["video"]["method"] == "swap"
+    assert len(server.members["web-4"].received) == told
+    assert await strange_pictures(people[3]) == 0
+
+
+async def test_a_relay_without_transforms_encodes_anew(
+    server: ScriptedServer, browser: Browser
+) -> None:
+    people = []
+    for person in range(4):
+        script = "delete globalThis.RTCRtpScriptTransform" if person == 1 else ""
+        people.append(await join(browser, server, person, script))
+    await chain(server, 1, 2, 3, 4)
+    await pictures(people[3].page, 2)
+    await shows_the_root(people[3])
+    anew = await stats(people[1])
+    assert {edge["method"] for edge in anew.values()} == {"reforward"}
+    assert anew["video"]["height"] == 90
+    assert {edge["method"] for edge in (await stats(people[2])).values()} == {"swap"}
+
+
+NARROW = r"""
+const set = RTCPeerConnection.prototype.setRemoteDescription;
+RTCPeerConnection.prototype.setRemoteDescription = function ({ type, sdp }) {
+  const narrow = sdp.replace(/(m=video.*\r\nc=.*\r\n)/g, "$1b=AS:60\r\n");
+  return set.call(this, { type, sdp: narrow });
+};
+"""
+"""A page whose peers say that their line carries 60 kbit/s."""
+
+
+@pytest.mark.parametrize("browser", [Camera(height=180, rate=15)], indirect=True)
+async def test_a_link_that_is_too_narrow_gets_pictures_made_to_fit(
+    server: ScriptedServer, browser: Browser
+) -> None:
+    people = []
+    for person in range(3):
+        people.append(await join(browser, server, person, NARROW if person == 1 else ""))
+    await chain(server, 1, 2, 3)
+    await pictures(people[2].page, 2)
+    await until_method(people[1], "video", "reforward")
+    assert (await stats(people[1]))["audio"]["method"] == "swap"
+    await shows_the_root(people[2])
+
+
+async def test_a_camera_goes_and_comes_back_for_the_end_of_a_chain(
+    server: ScriptedServer, browser: Browser
+) -> None:
+    people = [await join(browser, server, person) for person in range(4)]
+    await chain(server, 1, 2, 3, 4)
+    await pictures(people[3].page, 2)
+    await people[0].page.keyboard.press("v")
+    await pictures(people[3].page, 1)
+    await people[0].page.keyboard.press("v")
+    await pictures(people[3].page, 2)
+    await shows_the_root(people[3])
+    assert (await stats(people[2]))["video"]["method"] == "swap"
+
+
+async def test_who_speaks_is_told_down_the_chain(server: ScriptedServer, browser: Browser) -> None:
+    deaf = "AnalyserNode.prototype.getFloatTimeDomainData = () => {}"
+    people = []
+    for person in range(3):
+        people.append(await join(browser, server, person, deaf if person == 2 else ""))
+    await chain(server, 1, 2, 3)
+    tile = people[2].page.locator(".tile[data-participant=web-1]")
+    await expect(tile).to_have_class(re.compile("talking"))
+    await people[0].page.keyboard.press("m")
+    await expect(tile).not_to_have_class(re.compile("talking"))
+    await people[0].page.keyboard.press("m")
+    await expect(tile).to_have_class(re.compile("talking"))
+
+
+async def watch(listener: Listener) -> None:
+    """Looks at every picture of the root's that is shown from now on."""
+    await listener.page.evaluate(_WATCH)
+
+
+async def strange_pictures(listener: Listener) -> int:
+    """How many had a wall of another colour, as a picture that was decoded wrongly has."""
+    seen, strange = await listener.page.evaluate("[globalThis.seen, globalThis.strange]")
+    assert seen > 0
+    return int(strange)
+
+
+_WATCH = """() => {
+  const video = document.querySelector(".tile[data-participant=web-1] video");
+  const canvas = new OffscreenCanvas(16, 9);
+  const context = canvas.getContext("2d", { willReadFrequently: true });
+  Object.assign(globalThis, { seen: 0, strange: 0 });
+  const look = () => {
+    context.drawImage(video, 0, 0, 16, 9);
+    const corner = context.getImageData(0, 0, 1, 1).data;
+    globalThis.seen += 1;
+    globalThis.strange += [255, 160, 122].some((value, i) => Math.abs(value - corner[i]) > 24);
+    video.requestVideoFrameCallback(look);
+  };
+  video.requestVideoFrameCallback(look);
+}"""
+
+
+async def until_method(listener: Listener, kind: str, method: str) -> None:
+    script = """async ([kind, method]) => (await trestle.stats()).some((edge) =>
+        edge.source === "web-1" && edge.kind === kind && edge.method === method)"""
+    await listener.page.wait_for_function(script, arg=[kind, method], timeout=20_000)
+
+
+class SeatedServer(ScriptedServer):
+    """Its seat is the gateway's real one."""
+
+    def __init__(self, plane: InlinePlane) -> None:
+        super().__init__()
+        self.chained = False
+        self._plane = plane
+
+    async def attach(self, edge: Edge) -> None:
+        if "seat" in edge:
+            self._plane.attach(ROOM, ports.Edge(*map(ports.ParticipantId, edge)))
+        await super().attach(edge)
+
+    async def _seat(self, me: str, body: dict[str, Any]) -> None:
+        peer, connection = ports.ParticipantId(me), str(body["connection"])
+        if "description" in body:
+            tracks = {
+                mid: ports.Track(ports.ParticipantId(track["source"]), ports.MediaKind.AUDIO)
+                for mid, track in body["tracks"].items()
+            }
+            offer = ports.Offer(body["description"]["sdp"])
+            answer = await self._plane.seat_answer(ROOM, peer, connection, offer, tracks)
+            description = {"type": "answer", "sdp": answer.sdp}
+            reply = {"connection": connection, "description": description}
+            await self.tell(me, {"type": "signal", "from": "seat", **reply})
+        elif body.get("candidate"):
+            candidate = body["candidate"]
+            line = candidate["candidate"].removeprefix("candidate:")
+            one = ports.Candidate(candidate["sdpMid"], line)
+            self._plane.seat_candidate(ROOM, peer, connection, one)
+
+
+async def test_the_seat_hears_who_speaks_through_relays(browser: Browser) -> None:
+    plane = InlinePlane(Settings(range(32_300, 32_400), "127.0.0.1", capacity=64))
+    await plane.start(lambda _event: None)
+    server = SeatedServer(plane)
+    server.legacy = [PHONE]
+    await server.start()
+    try:
+        people = [await join(browser, server, person) for person in range(3)]
+        async with MediaPhone(PHONE_HZ) as phone:
+            leg = ports.ParticipantId(str(PHONE["id"]))
+            answer = await plane.answer(ROOM, leg, ports.Offer(phone.offer()))
+            phone.take(answer.sdp)
+            plane.confirm(leg)
+            await chain(server, 1, 2, 3)
+            await server.attach(("web-1", "web-3", "seat"))
+            # Speaker selection goes by the levels in the headers, which are the relay's.
+            await phone.hears(HZ[0])
+            assert (await stats(people[2]))["audio"]["method"] == "swap"
+            await server.attach((str(leg), "seat", "web-3"))
+            await server.attach((str(leg), "web-3", "web-2"))
+            await server.until(lambda: (str(leg), "web-3", "web-2") in server.ready, seconds=20)
+            assert (await people[1].hears_each())[leg][PHONE_HZ] > AUDIBLE_DB
+            assert (await stats(people[2], leg))["audio"]["method"] == "swap"
+    finally:
+        await server.stop()
+        await plane.stop()

@@ -1,0 +1,185 @@
+/**
+ * The worker through which encoded frames pass: `exchange.js` on real transforms
+ * (W3C WebRTC Encoded Transform). It has no timer, so a hidden page relays as a shown one does.
+ */
+
+import { Exchange } from "./exchange.js";
+import { stampOf } from "./stamp.js";
+
+/** @import {MediaKind} from "./protocol.js" */
+/** @import {Counts, Order} from "./exchange.js" */
+
+/** @typedef {RTCEncodedVideoFrame | RTCEncodedAudioFrame} Frame */
+/** @typedef {{role: "feed" | "outlet", id: number, kind: MediaKind}} Options */
+/**
+ * TypeScript's library of pages lacks what only workers have.
+ *
+ * @typedef {object} Transformer
+ * @property {ReadableStream<Frame>} readable
+ * @property {WritableStream<Frame>} writable
+ * @property {Options} options
+ * @property {() => Promise<unknown>} sendKeyFrameRequest
+ * @property {() => Promise<unknown>} [generateKeyFrame]
+ */
+/**
+ * @typedef {{type: "order", outlet: number, order: Order} | {type: "counts", number: number}
+ *   | {type: "forget", id: number}} Request
+ */
+/**
+ * @typedef {{type: "ready"} | {type: "paint" | "unfit", outlet: number}
+ *   | {type: "levels", own: [number, number][]}
+ *   | {type: "counts", number: number, counts: Counts}
+ *   | {type: "error", text: string}} Report
+ */
+
+const LEVELS_INTERVAL_MS = 100;
+/** The first frame tells the format, and a format does not change often. */
+const CODEC_INTERVAL_FRAMES = 100;
+
+/** @type {Exchange<Frame>} */
+const exchange = new Exchange(() => crypto.getRandomValues(new Uint16Array(1))[0] ?? 0);
+/** @type {Map<number, Transformer>} */
+const feeds = new Map();
+/** @type {Map<number, {transformer: Transformer, writer: WritableStreamDefaultWriter<Frame>}>} */
+const outlets = new Map();
+/** The loudest of each outlet's own sound since the last report, 0 to 1.
+ * @type {Map<number, number>} */
+const loudest = new Map();
+let levelsAt = 0;
+
+/** @param {Report} report */
+const tell = (report) => globalThis.postMessage(report);
+
+// @ts-ignore: the event is a worker's
+globalThis.onrtctransform = ({ transformer }) => {
+  const run = transformer.options.role === "feed" ? runFeed : runOutlet;
+  run(transformer).catch((/** @type {unknown} */ error) => tell({ type: "error", text: `${error}` }));
+};
+
+globalThis.onmessage = (/** @type {MessageEvent<Request>} */ { data }) => {
+  switch (data.type) {
+    case "order":
+      exchange.order(data.outlet, data.order, performance.now());
+      return carryOut();
+    case "forget":
+      return forget(data.id);
+    case "counts":
+      return tell({ type: "counts", number: data.number, counts: exchange.counts() });
+  }
+};
+
+/** @param {Transformer} transformer */
+async function runFeed(transformer) {
+  const { id, kind } = transformer.options;
+  feeds.set(id, transformer);
+  exchange.addFeed(id, kind);
+  // Our own playback; and it is our decoder that asks upstream for what was lost.
+  const local = transformer.writable.getWriter();
+  let frames = 0;
+  await each(transformer.readable, (frame) => {
+    const isKey = isKeyFrame(frame);
+    if (isKey || frames % CODEC_INTERVAL_FRAMES === 0) exchange.codec("feed", id, codecOf(frame));
+    frames += 1;
+    const { data } = frame;
+    const payload = {
+      data: exchange.listened(id) ? data.slice(0) : data,
+      time: frame.timestamp,
+      key: isKey,
+      stamp: kind === "video" ? stampOf(data) : null,
+      sequence: kind === "audio" ? sequenceOf(frame) : null,
+    };
+    exchange.payload(id, payload, performance.now());
+    local.write(frame).catch(ignore);
+    carryOut();
+  });
+  forget(id);
+}
+
+/** @param {Transformer} transformer */
+async function runOutlet(transformer) {
+  const { id, kind } = transformer.options;
+  outlets.set(id, { transformer, writer: transformer.writable.getWriter() });
+  exchange.addOutlet(id, kind);
+  let frames = 0;
+  await each(transformer.readable, (frame) => {
+    const key = isKeyFrame(frame);
+    if (key || frames % CODEC_INTERVAL_FRAMES === 0) exchange.codec("outlet", id, codecOf(frame));
+    frames += 1;
+    if (kind === "audio" && exchange.isOwn(id)) hear(id, frame);
+    // Only what is passed on as it is has its data read.
+    const dummy = { frame, time: frame.timestamp, key, data: () => frame.data };
+    exchange.dummy(id, dummy, performance.now());
+    carryOut();
+  });
+  forget(id);
+}
+
+/** @param {number} id of a feed or outlet whose connection is over */
+function forget(id) {
+  feeds.delete(id);
+  outlets.delete(id);
+  loudest.delete(id);
+  exchange.remove(id);
+}
+
+/**
+ * @param {ReadableStream<Frame>} readable
+ * @param {(frame: Frame) => void} take
+ */
+async function each(readable, take) {
+  const reader = readable.getReader();
+  for (;;) {
+    const { value, done } = await reader.read();
+    if (done) return;
+    take(value);
+  }
+}
+
+function carryOut() {
+  const { write, askFeed, askOwn, paint, unfit } = exchange.drain();
+  for (const { outlet, frame, data } of write) {
+    if (frame.data !== data) frame.data = data;
+    outlets.get(outlet)?.writer.write(frame).catch(ignore);
+  }
+  for (const feed of askFeed) feeds.get(feed)?.sendKeyFrameRequest().catch(ignore);
+  // COMPAT: Chromium 156 has it not: there a change of size, or the page, brings the key frame.
+  for (const outlet of askOwn) outlets.get(outlet)?.transformer.generateKeyFrame?.().catch(ignore);
+  for (const outlet of new Set(paint)) tell({ type: "paint", outlet });
+  for (const outlet of new Set(unfit)) tell({ type: "unfit", outlet });
+}
+
+/** A stream that ended while a frame was on its way: the reader's end tells. */
+function ignore() {}
+
+/**
+ * The sender's own measure (RFC 6464): right also where the page is hidden or has no sound card.
+ *
+ * @param {number} id
+ * @param {Frame} frame
+ */
+function hear(id, frame) {
+  const level = /** @type {{audioLevel?: number}} */ (frame.getMetadata()).audioLevel ?? 0;
+  loudest.set(id, Math.max(level, loudest.get(id) ?? 0));
+  const now = performance.now();
+  if (now - levelsAt < LEVELS_INTERVAL_MS) return;
+  levelsAt = now;
+  tell({ type: "levels", own: [...loudest] });
+  loudest.clear();
+}
+
+/** @param {Frame} frame */
+function isKeyFrame(frame) {
+  return "type" in frame && frame.type === "key";
+}
+
+/** @param {Frame} frame */
+function codecOf(frame) {
+  return /** @type {{mimeType?: string}} */ (frame.getMetadata()).mimeType ?? "";
+}
+
+/** @param {Frame} frame */
+function sequenceOf(frame) {
+  return /** @type {{sequenceNumber?: number}} */ (frame.getMetadata()).sequenceNumber ?? null;
+}
+
+tell({ type: "ready" });
