@@ -3,6 +3,7 @@
 import re
 from collections.abc import AsyncIterator
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from gateway import ports
 from gateway.media.plane import InlinePlane
 from gateway.media.settings import Settings
 from support.browser import Browser, Camera, Listener
+from support.firefox import Firefox
 from support.media_peers import Phone as MediaPhone
 from support.scripted_page import COLOURS, HZ, join, pictures
 from support.scripted_signalling import PHONE, PHONE_HZ, Edge, ScriptedServer
@@ -269,3 +271,43 @@ async def test_the_seat_hears_who_speaks_through_relays(browser: Browser) -> Non
     finally:
         await server.stop()
         await plane.stop()
+
+
+NO_DEVICES = """() => {
+  navigator.mediaDevices.getUserMedia = async () => {
+    throw new DOMException("none", "NotFoundError");
+  };
+}"""
+
+
+@pytest.mark.timeout(150)
+async def test_firefox_passes_on_what_chromium_sends_to_chromium(
+    server: ScriptedServer, browser: Browser, tmp_path: Path
+) -> None:
+    root = await join(browser, server)
+    async with Firefox(tmp_path) as firefox:
+        await firefox.command("script.addPreloadScript", functionDeclaration=NO_DEVICES)
+        await firefox.show(f"{server.url}/demo")
+        await firefox.evaluate("""(async () => {
+            document.querySelector("#name").value = "Fox";
+            while (document.documentElement.dataset.state !== "joined") {
+                document.querySelector("#join-button").click();
+                await new Promise((resolve) => setTimeout(resolve, 100));
+            }
+        })()""")
+        leaf = await join(browser, server, 2)
+        await chain(server, 1, 2, 3)
+        await pictures(leaf.page, 2)
+        await shows_the_root(leaf)
+        await watch(leaf)
+        edges = await firefox.evaluate("trestle.stats()")
+        assert {(edge["kind"], edge["method"]) for edge in edges} == {
+            ("audio", "swap"),
+            ("video", "swap"),
+        }
+        # A parent of the other kind takes over.
+        await chain(server, 1, 3)
+        await server.detach(("web-1", "web-2", "web-3"))
+        await shows_the_root(leaf)
+        assert await strange_pictures(leaf) == 0
+    assert root.own == "web-1"
