@@ -40,6 +40,11 @@ bench-delay: $(VENV)/development    ## from a sound coming in to its going out, 
 	@mkdir -p build/bench
 	PYTHONPATH=tests nice -n 15 $(BIN)/python -m load.delay 2>build/bench/delay.log
 
+bench-relay: $(VENV)/development    ## what browsers that relay add to a stream, hop by hop, and what they cost
+	@scripts/install-packages peers
+	@mkdir -p build/bench
+	PYTHONPATH=tests nice -n 15 $(BIN)/python -m load.relay
+
 sounds: $(VENV)/development     ## make the prompts anew from gateway/media/sounds/*.yaml
 	@scripts/install-packages sounds
 	$(BIN)/python scripts/make-sounds
@@ -61,4 +66,4 @@ node_modules/.package-lock.json: package.json package-lock.json
 	$(NPM) ci
 	touch $@
 
-.PHONY: help setup run test check format screenshot sounds bench-media bench-delay
+.PHONY: help setup run test check format screenshot sounds bench-media bench-delay bench-relay

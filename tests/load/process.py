@@ -15,3 +15,29 @@ def cpu_seconds(pid: int) -> float:
 
 def resident_bytes(pid: int) -> int:
     return int(pathlib.Path(f"/proc/{pid}/statm").read_text().split()[1]) * _PAGE
+
+
+def family(pid: int) -> list[int]:
+    """A process and all that it started, and they; proc(5), field 4 of stat."""
+    parents: dict[int, int] = {}
+    for entry in pathlib.Path("/proc").glob("[0-9]*"):
+        try:
+            fields = (entry / "stat").read_text().rpartition(")")[2].split()
+        except OSError:  # it has ended
+            continue
+        parents[int(entry.name)] = int(fields[1])
+    found = [pid]
+    for one in found:
+        found += [child for child, parent in parents.items() if parent == one]
+    return found
+
+
+def family_cpu_seconds(pid: int) -> float:
+    """Of a process and all that it started and that still run."""
+    total = 0.0
+    for one in family(pid):
+        try:
+            total += cpu_seconds(one)
+        except OSError:  # it has ended
+            continue
+    return total

@@ -67,6 +67,8 @@ class Camera:
     """Pixels; the picture is 16:9."""
     rate: int = 15
     """Frames per second."""
+    timed: bool = False
+    """Shows the time and beeps, so that delays can be measured; page/timed.js."""
 
 
 CAMERA = Camera()

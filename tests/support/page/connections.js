@@ -25,5 +25,11 @@ globalThis.connections = (() => {
     return packets;
   }
 
-  return { open: () => open().length, relayed };
+  /** What the open ones report of themselves (W3C WebRTC Statistics). */
+  async function reports() {
+    const all = await Promise.all(open().map((connection) => connection.getStats()));
+    return all.flatMap((report) => [...report.values()]);
+  }
+
+  return { open: () => open().length, relayed, reports };
 })();

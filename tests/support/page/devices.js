@@ -1,6 +1,6 @@
 // Gives a page a microphone that hums one tone and a camera that shows one colour and somebody
 // who moves, so that a test can tell by what arrives whose it is. Runs before the page's own
-// scripts, with { hz, colour, height, rate } in `testDevices`.
+// scripts, with { hz, colour, height, rate, timed } in `testDevices`.
 //
 // The real getUserMedia is asked first: Chromium's fake devices refuse what real ones would.
 (() => {
@@ -11,6 +11,7 @@
   const devices = () => globalThis.testDevices;
 
   function microphone() {
+    if (devices().timed) return globalThis.timed.microphone();
     const context = new AudioContext({ sampleRate: 48000 });
     const oscillator = new OscillatorNode(context, { frequency: devices().hz });
     const destination = context.createMediaStreamDestination();
@@ -21,12 +22,15 @@
 
   /** Somebody before a wall of their own colour, swaying. */
   function camera() {
-    const { colour, height, rate } = devices();
+    const { colour, height, rate, timed } = devices();
     const canvas = Object.assign(document.createElement("canvas"), { width: height * 16 / 9, height });
     const context = canvas.getContext("2d");
-    context.scale(height / 9, height / 9);
+    if (!timed) context.scale(height / 9, height / 9);
     let frame = 0;
     const paint = () => {
+      if (timed) {
+        return globalThis.timed.paint(context, canvas.width, height, globalThis.timed.stamp());
+      }
       const sway = Math.sin((2 * Math.PI * frame++) / (rate * SWAY_SECONDS));
       context.fillStyle = colour;
       context.fillRect(0, 0, 16, 9);
