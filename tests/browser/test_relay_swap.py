@@ -22,6 +22,8 @@ from support.tones import AUDIBLE_DB
 pytestmark = pytest.mark.timeout(90)
 
 ROOM = ports.RoomName("demo")
+NOT_CORRUPTED = 30.0
+"""dB; small pictures are coarse, but a frame decoded onto the wrong one is worse by far."""
 DUMMY_HEIGHT = 30
 """Pixels: what a relay encodes for a payload to go on is smaller than that; the picture has 90."""
 
@@ -125,6 +127,36 @@ async def test_a_relay_without_transforms_encodes_anew(
     assert {edge["method"] for edge in anew.values()} == {"reforward"}
     assert anew["video"]["height"] == 90
     assert {edge["method"] for edge in (await stats(people[2])).values()} == {"swap"}
+
+
+LOSES = """
+const take = Feed.prototype.take;
+let frames = 0;
+Feed.prototype.take = function (payload, now) {
+  frames += payload.stamp ? 1 : 0;
+  const lost = payload.stamp && !payload.key && frames % 23 === 0;
+  return lost ? [] : take.call(this, payload, now);
+};
+"""
+"""What a relay passes on has lost one picture in 23; what it shows itself has not."""
+
+
+@pytest.mark.parametrize("browser", [Camera(180, 15, timed=True)], indirect=True)
+async def test_a_frame_that_is_lost_above_is_never_seen_below(
+    server: ScriptedServer, browser: Browser
+) -> None:
+    people = [await join(browser, server, person) for person in range(3)]
+    server.append_to["feed.js"] = LOSES
+    people.append(await join(browser, server, 3))
+    await chain(server, 1, 2, 4, 3)
+    leaf = people[2].page
+    await pictures(leaf, 2)
+    await leaf.evaluate("timed.watch('web-1', 1)")
+    await leaf.wait_for_function("() => timed.results.psnr.length >= 60", timeout=30_000)
+    results = await leaf.evaluate("timed.results")
+    assert min(results["psnr"]) > NOT_CORRUPTED, sorted(results["psnr"])[:9]
+    asked = await people[3].page.evaluate("trestle.stats()")
+    assert {edge["method"] for edge in asked} == {"swap"}
 
 
 NARROW = r"""

@@ -64,6 +64,8 @@ class ScriptedServer:
 
     def __init__(self) -> None:
         self.members: dict[str, Member] = {}
+        self.append_to: dict[str, str] = {}
+        """More text for some of the page's scripts, for pages that load them from now on."""
         self.legacy: list[dict[str, Any]] = []
         self.edges: set[Edge] = set()
         self.ready: set[Edge] = set()
@@ -81,6 +83,7 @@ class ScriptedServer:
     async def start(self) -> None:
         app = web.Application()
         app.router.add_get("/ws", self._socket)
+        app.router.add_get("/assets/{name}.js", self._script)
         app.router.add_static("/assets", WEBCLIENT)
         app.router.add_get("/{room:[^/]*}", self._page)
         self._runner = web.AppRunner(app, shutdown_timeout=1)
@@ -103,6 +106,12 @@ class ScriptedServer:
     async def _page(self, request: web.Request) -> web.StreamResponse:
         headers = {"Content-Security-Policy": CSP, "Cache-Control": "no-cache"}
         return web.FileResponse(WEBCLIENT / "index.html", headers=headers)
+
+    async def _script(self, request: web.Request) -> web.StreamResponse:
+        name = f"{request.match_info['name']}.js"
+        text = (WEBCLIENT / name).read_text() + self.append_to.get(name, "")
+        headers = {"Cache-Control": "no-store"}
+        return web.Response(text=text, content_type="text/javascript", headers=headers)
 
     # --- the protocol -----------------------------------------------------------------------
 

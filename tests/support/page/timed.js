@@ -77,20 +77,20 @@ globalThis.timed = (() => {
 
   const results = { video: [], psnr: [], onsets: [], frames: 0 };
 
-  /** Watches a participant's tile from now on. */
-  function watch(participant) {
+  /** Watches a participant's tile from now on; compares one picture in `every`. */
+  function watch(participant, every = COMPARE_EVERY) {
     const video = document.querySelector(`.tile[data-participant="${participant}"] video`);
-    watchPicture(video);
+    watchPicture(video, every);
     watchSound(video.srcObject.getAudioTracks()[0]);
   }
 
-  function watchPicture(video) {
+  function watchPicture(video, every) {
     const canvas = new OffscreenCanvas(1, 1);
     const context = canvas.getContext("2d", { willReadFrequently: true });
     const look = () => {
       video.requestVideoFrameCallback(look);
       results.frames += 1;
-      const compare = results.frames % COMPARE_EVERY === 0;
+      const compare = results.frames % every === 0;
       if (!compare && results.frames % LATENCY_EVERY !== 0) return;
       const { videoWidth: width, videoHeight: full } = video;
       const height = compare ? full : Math.ceil((width / BARS) * 1.2);
