@@ -312,6 +312,16 @@ NO_DEVICES = """() => {
 }"""
 
 
+VISIBILITY = """(() => {
+  Object.defineProperty(document, "visibilityState", { value: "STATE", configurable: true });
+  document.dispatchEvent(new Event("visibilitychange"));
+})()"""
+
+
+async def methods(firefox: Firefox) -> dict[str, str]:
+    return {edge["kind"]: edge["method"] for edge in await firefox.evaluate("trestle.stats()")}
+
+
 @pytest.mark.timeout(150)
 async def test_firefox_passes_on_what_chromium_sends_to_chromium(
     server: ScriptedServer, browser: Browser, tmp_path: Path
@@ -332,11 +342,14 @@ async def test_firefox_passes_on_what_chromium_sends_to_chromium(
         await pictures(leaf.page, 2)
         await shows_the_root(leaf)
         await watch(leaf)
-        edges = await firefox.evaluate("trestle.stats()")
-        assert {(edge["kind"], edge["method"]) for edge in edges} == {
-            ("audio", "swap"),
-            ("video", "swap"),
-        }
+        assert await methods(firefox) == {"audio": "swap", "video": "swap"}
+        # A page that is not shown paints no dummies.
+        await firefox.evaluate(VISIBILITY.replace("STATE", "hidden"))
+        await shows_the_root(leaf)
+        assert await methods(firefox) == {"audio": "swap", "video": "reforward"}
+        await firefox.evaluate(VISIBILITY.replace("STATE", "visible"))
+        await shows_the_root(leaf)
+        assert await methods(firefox) == {"audio": "swap", "video": "swap"}
         # A parent of the other kind takes over.
         await chain(server, 1, 3)
         await server.detach(("web-1", "web-2", "web-3"))
