@@ -105,7 +105,7 @@ export class Conference {
     this.#media.removeEventListener("change", this.#onMediaChange);
     window.removeEventListener("online", this.#onOnline);
     document.removeEventListener("visibilitychange", this.#onVisible);
-    this.#peers.close();
+    this.#peers.end();
   }
 
   /** @param {ServerMessage} message */

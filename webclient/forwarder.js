@@ -21,8 +21,11 @@ const READY_TIMEOUT_MS = 3_000;
  */
 
 export class Forwarder {
-  /** @type {Worker | null} */
+  /** Null until it works.
+   * @type {Worker | null} */
   #worker = null;
+  /** @type {Worker | null} */
+  #started = null;
   #ids = 0;
   /** @type {WeakMap<MediaStreamTrack, number>} */
   #feeds = new WeakMap();
@@ -97,6 +100,11 @@ export class Forwarder {
     this.#worker?.postMessage({ type: "forget", id });
   }
 
+  end() {
+    this.#started?.terminate();
+    this.#worker = null;
+  }
+
   /** @returns {Promise<Counts>} */
   async counts() {
     if (this.#worker === null) return { outlets: {}, feeds: {} };
@@ -109,6 +117,7 @@ export class Forwarder {
 
   #start() {
     const worker = new Worker(new URL("./relay-worker.js", import.meta.url), { type: "module" });
+    this.#started = worker;
     return new Promise((/** @type {(_: void) => void} */ resolve) => {
       const giveUp = (/** @type {unknown} */ why) => {
         console.warn("relays encode anew:", why);

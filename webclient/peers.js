@@ -57,6 +57,12 @@ export class Peers {
     this.#on = handlers;
   }
 
+  /** Nothing comes after this. */
+  end() {
+    this.close();
+    this.#forwarder.end();
+  }
+
   /** Resolves when streams can be taken; before that, they could not be passed on as they are. */
   get prepared() {
     return this.#forwarder.ready;
