@@ -273,7 +273,7 @@ async def test_an_offer_for_a_hundred_phones_fits_into_a_message(
     await join(browser, server)
     for phone in server.legacy:
         await server.attach((str(phone["id"]), "seat", "web-1"))
-    await server.until(lambda: bool(seat_offers(server)) and not server.seat_errors, seconds=20)
+    await server.until(lambda: bool(seat_offers(server)) and not server.seat_errors, seconds=40)
     offer = seat_offers(server)[-1]
     assert len(offer["tracks"]) == 100
     assert len(offer["description"]["sdp"]) < 100_000
