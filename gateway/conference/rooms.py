@@ -315,7 +315,7 @@ class Rooms:
     def on_media_event(self, event: MediaEvent) -> None:
         match event:
             case DigitPressed(leg, digit):
-                _log.info("%s pressed %s", leg, digit)
+                _log.info("%s pressed %s", leg, digit, extra=BY_STRANGERS)
             case SeatReceiving(room, edge):
                 if room in self._rooms:
                     now = self._time.clock()

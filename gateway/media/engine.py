@@ -212,7 +212,7 @@ class Engine:
 
     @property
     def dropped(self) -> int:
-        """Packets of no stream, or not what was negotiated."""
+        """Packets of no stream, too many of one, or not what was negotiated."""
         return self._intake.dropped
 
     def events(self) -> list[EngineEvent]:
@@ -244,6 +244,8 @@ class Engine:
         """`now` is when the tick was due, not when it came to run."""
         # Without the phase the ticks of one could fall on the border of rounding.
         tick = round(now / TICK - phase / PHASES)
+        if phase == 0:
+            self._intake.renew()
         groups = self._groups[phase]
         if groups is None:
             groups = self._groups[phase] = self._regroup(phase)

@@ -56,7 +56,9 @@ class G711Stream:
         self._rest = np.zeros(0, np.int16)
 
     def decode(self, payload: NDArray[np.uint8], out: Pcm) -> int:
-        """Whole frames of 20 ms; the rest waits for the next packet."""
+        """Whole frames of 20 ms; the rest waits for the next packet. Of one that is longer than
+        `out` the beginning counts."""
+        payload = payload[: len(out) * NARROW // WIDE]
         self._rest = np.concatenate((self._rest, self._law.expand(payload)))
         got = 0
         while len(self._rest) >= NARROW and got + WIDE <= len(out):

@@ -2,17 +2,22 @@
 
 20 ms packets of all streams go into the buffers together; what is cut differently is repacked one
 by one. The level that decides who is heard is taken here, from the header or the payload.
+
+Of each stream no more is taken in a tick than its jitter buffer has room for: several packets of
+one stream cannot go in together, so whoever sends thousands would stop the clock for all.
 """
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gateway.media.fair_share import FairShare
 from gateway.media.formats import OCTETS, Format
 from gateway.media.hearing import Hearing, level_of, levels_of
-from gateway.media.jitter import COMFORT, PCM, WIDTH, JitterBuffers
+from gateway.media.jitter import COMFORT, PCM, SLOTS, WIDTH, JitterBuffers
 from gateway.media.opus import IS_20_MS
 from gateway.media.repacking import Repacker
 from gateway.media.rtp_rows import RtpRows, audio_levels
@@ -47,7 +52,7 @@ class Intake:
     ) -> None:
         """`on_repacked`: a row's samples are of 16 kHz from now on."""
         self.dropped = 0
-        """Packets of no stream, or not what was negotiated."""
+        """Packets of no stream, too many of one, or not what was negotiated."""
         self._streams = streams
         self._jitter = jitter
         self._hearing = hearing
@@ -55,6 +60,14 @@ class Intake:
         self._repackers: dict[int, Repacker] = {}
         self._keys: dict[int, TelephoneEvents] = {}
         self._digits: list[Digit] = []
+        self._packets = FairShare(streams.capacity, SLOTS)
+        self._frames: Counter[int] = Counter()
+        """What repacking has made in this tick, by row: a packet may be six frames."""
+
+    def renew(self) -> None:
+        """Another tick: as much as ever is taken of all."""
+        self._packets.renew()
+        self._frames.clear()
 
     def forget(self, row: int) -> None:
         """Its format is another one, or it has gone."""
@@ -79,7 +92,10 @@ class Intake:
         """Opened RTP: packet i is `buffer[which[i]]`, of stream `rows[i]`; in order of arrival."""
         streams = self._streams
         lengths = packets.end - packets.start
-        known = packets.valid & (rows >= 0)
+        fair = self._packets.take(rows)
+        if not fair.all():
+            streams.refuse(rows[~fair])
+        known = packets.valid & fair & (rows >= 0)
         is_audio = known & (packets.payload_type == streams.receive_type[rows])
         if is_audio.all():
             self._note(rows, arrivals, lengths)
@@ -153,7 +169,7 @@ class Intake:
         arrival: float,
     ) -> None:
         """A packet that is not 20 ms long: its stream is cut anew from here on."""
-        if not len(payload):
+        if not len(payload) or self._frames[row] >= SLOTS:
             return
         if row not in self._repackers:
             self._repackers[row] = self._hearing.repacker(row)
@@ -162,6 +178,7 @@ class Intake:
         sequence, timestamp = int(packets.sequence[index]), int(packets.timestamp[index])
         payload = np.ascontiguousarray(payload)
         for frame in self._repackers[row].receive(sequence, timestamp, payload):
+            self._frames[row] += 1
             power = np.mean((frame.pcm.astype(np.float32) / 32_768) ** 2, keepdims=True)
             self._jitter.put(
                 np.array([row]),

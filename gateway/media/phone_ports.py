@@ -5,6 +5,7 @@ payload type, and that its keys open where there are any, can move it.
 """
 
 import socket
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -46,6 +47,9 @@ _MOST_BATCHES = 8
 
 _STILL_THERE = 5.0
 """Seconds; a phone whose media came within them consents to ours."""
+
+MOST_RTCP = 8
+"""Of one peer between two calls of `handle_timeout`; a packet may hold dozens of reports."""
 
 _TURNS = 5
 """Calls of `handle_timeout` in which each phone has its turn once."""
@@ -120,6 +124,8 @@ class PhonePorts:
         self._latched = np.zeros((capacity, 32), np.uint8)
         self.strangers = 0
         """Packets that did not come from where their call is."""
+        self._rtcp: Counter[int] = Counter()
+        """Taken lately, by row."""
 
     def __len__(self) -> int:
         return len(self._phones)
@@ -175,6 +181,7 @@ class PhonePorts:
 
     def handle_timeout(self, now: float) -> None:
         """What is due; each phone's every few times."""
+        self._rtcp.clear()
         self._turn = (self._turn + 1) % _TURNS
         for phone in self._phones.values():
             if phone.associations and phone.row % _TURNS == self._turn:
@@ -222,7 +229,7 @@ class PhonePorts:
         rows, lengths = box.rows[: box.count], box.lengths[: box.count]
         kinds = kinds_of(rows, lengths)
         is_rtp = (kinds == RTP) & (keys & 1 == 0)
-        for index in where(~is_rtp).tolist():
+        for index in where((kinds == RTCP) | (kinds == STUN) | (kinds == DTLS)).tolist():
             # A phone may have gone by what came before.
             phone = self._phones.get(int(keys[index]) >> 1)
             if phone is not None:
@@ -303,8 +310,13 @@ class PhonePorts:
         data: bytes | None = self._inbox.rows[index, : self._inbox.lengths[index]].tobytes()
         if secure.rx is not None and data is not None:
             data = secure.rx.unprotect_rtcp(data)
-        if data is not None:
-            phone.rtcp_heard = now
+        if data is None:
+            return
+        phone.rtcp_heard = now
+        self._rtcp[phone.row] += 1
+        if self._rtcp[phone.row] > MOST_RTCP:
+            self._engine.streams.refused[phone.row] += 1
+        else:
             phone.on_rtcp(data)
 
     def _receive(self, phone: Phone, number: int, index: int, key: AddressKey, now: float) -> None:

@@ -75,7 +75,7 @@ class Streams:
         self.packets_received = np.zeros(capacity, np.int64)
         self.octets_received = np.zeros(capacity, np.int64)
         self.refused = np.zeros(capacity, np.int64)
-        """Packets that came for it from strangers, forged or replayed."""
+        """Packets that came for it from strangers, forged, replayed, or far too many."""
         self.last_heard = np.zeros(capacity, np.float64)
 
     def __len__(self) -> int:

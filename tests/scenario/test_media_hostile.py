@@ -8,7 +8,9 @@ from dataclasses import asdict
 import pytest
 
 from gateway.errors import Refused
+from gateway.media.engine import Engine
 from gateway.media.plane import InlinePlane
+from gateway.media.rtcp import ReceiverReport
 from gateway.media.settings import Settings
 from gateway.media.stun import Message, MessageClass
 from gateway.ports import LegFailed, MediaEvent, Offer, ParticipantId, RoomName
@@ -19,6 +21,7 @@ from support.sockets import free_ports
 ROOM = RoomName("demo")
 EVE = ParticipantId("xmpp-eve")
 MANY = 50
+FLOOD = 200
 
 
 class Plane(InlinePlane):
@@ -43,10 +46,22 @@ class Plane(InlinePlane):
 
     def received(self, leg: ParticipantId) -> int:
         """Packets that came as far as the jitter buffer."""
+        engine, row = self._stream(leg)
+        return int(engine.jitter.received[row])
+
+    def refused(self, leg: ParticipantId) -> int:
+        engine, row = self._stream(leg)
+        return int(engine.streams.refused[row])
+
+    def reports_read(self) -> int:
+        assert self._switchboard is not None
+        return self._switchboard._reporter.received["rr"]
+
+    def _stream(self, leg: ParticipantId) -> tuple[Engine, int]:
         assert self._switchboard is not None
         row = self._switchboard.row_of(leg)
         assert row is not None
-        return int(self._switchboard.engine.jitter.received[row])
+        return self._switchboard.engine, row
 
 
 @pytest.fixture
@@ -137,6 +152,27 @@ async def test_media_from_an_address_that_proved_nothing_is_not_even_opened(
             mallory.sendto(data, eve.target)
         await _until(lambda: plane.count("strangers") >= MANY, bob)
     assert (plane.count("forged"), plane.count("replayed")) == (0, 0)
+
+
+async def test_of_a_flood_of_reports_most_are_not_even_read(
+    plane: Plane, bob: Phone, eve: SecureClient
+) -> None:
+    assert bob.target is not None
+    report = bytes(ReceiverReport(1))
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+        for _ in range(FLOOD):
+            other.sendto(report, (bob.target[0], bob.target[1] + 1))
+    assert eve.ice.dtls is not None
+    assert eve.ice.dtls.secure is not None
+    session = eve.ice.dtls.secure.tx
+    assert session is not None
+    for _ in range(FLOOD):
+        eve.send(session.protect_rtcp(report))
+    for leg in (ParticipantId("sip-bob"), EVE):
+        await _until(lambda leg=leg: plane.refused(leg) > FLOOD / 2, bob)
+    assert plane.reports_read() < FLOOD
+    await eve.hears(593)
+    await bob.hears(401)
 
 
 async def test_a_check_with_a_guessed_password_moves_nothing(
