@@ -124,6 +124,9 @@ class PhonePorts:
         self._latched = np.zeros((capacity, 32), np.uint8)
         self.strangers = 0
         """Packets that did not come from where their call is."""
+        self._own: set[AddressKey] = set()
+        """Our sockets' addresses: what comes from there was meant for a phone that named one of
+        them as its own, and would go round for ever."""
         self._rtcp: Counter[int] = Counter()
         """Taken lately, by row."""
 
@@ -147,6 +150,7 @@ class PhonePorts:
         self._latched[phone.row] = 0
         self._plain[phone.row] = phone.secure is PLAIN
         for which, sock in enumerate(phone.sockets):
+            self._own.add(key_of(*sock.getsockname()[:2]))
             self._arriving.add(prepare(sock), 2 * phone.row + which)
 
     def remove(self, row: int) -> None:
@@ -157,6 +161,7 @@ class PhonePorts:
                 association.close()
             self.flush(phone)
             for which, sock in enumerate(phone.sockets):
+                self._own.discard(key_of(*sock.getsockname()[:2]))
                 self._arriving.remove(sock, 2 * row + which)
 
     def secure(self, phone: Phone, keys: SecureLeg | None) -> None:
@@ -277,9 +282,9 @@ class PhonePorts:
         )
         for index in where(~mine & agreed).tolist():
             phone = self._phones.get(int(rows[index]))
-            if phone is None:
-                continue
             key = address_keys(sources[index : index + 1])[0]
+            if phone is None or key in self._own:
+                continue
             silence = now - float(streams.last_heard[phone.row])
             if phone.uses_ice:
                 mine[index] = key == phone.ice_target

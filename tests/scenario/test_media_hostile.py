@@ -14,6 +14,7 @@ from gateway.media.rtcp import ReceiverReport
 from gateway.media.settings import Settings
 from gateway.media.stun import Message, MessageClass
 from gateway.ports import LegFailed, MediaEvent, Offer, ParticipantId, RoomName
+from gateway.sdp import SessionDescription
 from support.media_peers import Phone
 from support.secure_client import SecureClient
 from support.sockets import free_ports
@@ -152,6 +153,24 @@ async def test_media_from_an_address_that_proved_nothing_is_not_even_opened(
             mallory.sendto(data, eve.target)
         await _until(lambda: plane.count("strangers") >= MANY, bob)
     assert (plane.count("forged"), plane.count("replayed")) == (0, 0)
+
+
+def _port(sdp: str) -> int:
+    return next(section.port for section in SessionDescription.parse(sdp).media)
+
+
+async def test_phones_that_name_each_others_ports_make_no_loop(plane: Plane, bob: Phone) -> None:
+    """Of our own packets: it would howl, and no RTP timeout would ever end it."""
+    assert bob.target is not None
+    legs = [ParticipantId("sip-x"), ParticipantId("sip-y")]
+    offer = bob.offer()
+    ports = [_port((await plane.answer(ROOM, leg, Offer(offer))).sdp) for leg in legs]
+    for leg, port in zip(legs, reversed(ports), strict=True):
+        await plane.answer(ROOM, leg, Offer(offer.replace(str(bob.port), str(port))))
+        plane.confirm(leg)
+    for leg in legs:
+        await _until(lambda leg=leg: plane.refused(leg) > MANY, bob)
+        assert plane.received(leg) == 0
 
 
 async def test_of_a_flood_of_reports_most_are_not_even_read(
