@@ -302,6 +302,11 @@ def _check_media(media: MediaConfig, section: Section) -> None:
             f"there are no prompts in '{media.language}': expected {', '.join(sorted(known))},"
             " or a folder of your own in 'sounds'"
         )
+    if media.ice_port + media.workers > 65_536:
+        ports = f"{media.ice_port} to {media.ice_port + media.workers - 1}"
+        raise section.found["ice_port"].error(
+            f"each of {media.workers} workers has the next port: {ports} are no ports"
+        )
 
 
 def _check_ports(config: Config, top: Value) -> None:

@@ -310,7 +310,8 @@ class RecordingStarted:
 
 @dataclass(frozen=True, slots=True)
 class RecordingStopped:
-    """The file at `path`, if there is one, will not grow any more.
+    """The file at `path`, if there is one, will not grow any more; not told where the room has been
+    recorded anew since.
 
     `why` is a sentence for people where nobody asked for it: the disk is full, a worker died.
     """

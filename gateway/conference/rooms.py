@@ -47,8 +47,9 @@ from gateway.trees.planner import TreePolicy
 
 _log = logging.getLogger("trestle.rooms")
 
-RECORDINGS_APART = 3.0
-"""Seconds between the end of a recording and the next one of the same room."""
+RECORDINGS_APART = 5.0
+"""Seconds between the end of a recording and the next one of the same room: more than both notices
+last, or they would be heard later and later."""
 
 
 class Destination(Protocol):

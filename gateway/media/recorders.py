@@ -79,7 +79,10 @@ class Recorders:
                 self._events.append(RecordingStarted(recorder.room, recorder.path))
         for recorder in [one for one in self._closing if one.file.is_closed or one.file.problem]:
             self._closing.remove(recorder)
-            self._events.append(self._ended(recorder))
+            ended = self._ended(recorder)
+            # Of one that goes on under the same name nobody may think that it has stopped.
+            if recorder.room not in self._running:
+                self._events.append(ended)
 
     def events(self) -> list[MediaEvent]:
         drained, self._events = self._events, []

@@ -60,6 +60,8 @@ class RecordingFile:
             descriptor = self._open()
             try:
                 while (page := self._pages.get()) is not None:
+                    if not os.fstat(descriptor).st_nlink:
+                        raise FileNotFoundError(None, "it was removed", str(self.path))
                     while page:
                         page = page[os.write(descriptor, page) :]
                 os.fsync(descriptor)

@@ -151,6 +151,10 @@ log_level: inof
             "media: {language: tlh}",
             "1:19: media.language: there are no prompts in 'tlh'",
         ),
+        (
+            "media: {ice_port: 65535, workers: 4}",
+            "1:19: media.ice_port: each of 4 workers has the next port: 65535 to 65538 are no",
+        ),
         ("media: {sounds: nowhere}", "1:17: media.sounds: there is no folder "),
         ("media: {recordings: gateway.yaml}", "1:21: media.recordings: "),
         ("conference: {recording: all}", "1:25: conference.recording: expected one of off, anyone"),

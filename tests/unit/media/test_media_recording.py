@@ -129,6 +129,23 @@ def test_a_folder_that_cannot_be_made_is_a_problem_with_its_name(tmp_path: Path)
     file.close()
 
 
+def test_a_file_that_is_removed_meanwhile_is_a_problem(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, really_write = tmp_path / "demo.opus", os.write
+
+    def write(descriptor: int, data: bytes) -> int:
+        path.unlink()
+        return really_write(descriptor, data)
+
+    monkeypatch.setattr(os, "write", write)
+    file = RecordingFile(tmp_path, "demo")
+    file.put(b"one")
+    file.put(b"two")
+    file.join(5)
+    assert file.problem == f"{path}: it was removed"
+
+
 def test_a_full_disk_is_a_problem(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def write(descriptor: int, data: bytes) -> int:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
