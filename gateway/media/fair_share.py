@@ -9,15 +9,19 @@ Rows = NDArray[np.intp]
 
 
 class FairShare:
-    """Of each row so many from one `renew` to the next. A row of -1 is nobody's, and has a share
-    like all others."""
+    """Token buckets, one for each row: `most` at once, and `each` more with every `renew`.
 
-    def __init__(self, rows: int, most: int) -> None:
+    A row of -1 is nobody's, and has a share like all others.
+    """
+
+    def __init__(self, rows: int, most: int, each: int) -> None:
         self._most = most
+        self._each = each
         self._taken = np.zeros(rows + 1, np.int64)
 
     def renew(self) -> None:
-        self._taken[:] = 0
+        self._taken -= self._each
+        np.maximum(self._taken, 0, out=self._taken)
 
     def take(self, rows: Rows) -> NDArray[np.bool_]:
         """Which of them may pass: of those at hand the latest, since old sound is of no use."""

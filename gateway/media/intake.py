@@ -7,7 +7,6 @@ Of each stream no more is taken in a tick than its jitter buffer has room for: s
 one stream cannot go in together, so whoever sends thousands would stop the clock for all.
 """
 
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -30,6 +29,10 @@ Flags = NDArray[np.bool_]
 Whole = NDArray[np.int64]
 
 _OPUS = int(Format.OPUS)
+
+AT_ONCE = 64
+"""Packets of a stream, and frames that are cut anew: more than a second of it comes at once when
+somebody stalled, the network or we, and is late then, but not lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +63,14 @@ class Intake:
         self._repackers: dict[int, Repacker] = {}
         self._keys: dict[int, TelephoneEvents] = {}
         self._digits: list[Digit] = []
-        self._packets = FairShare(streams.capacity, SLOTS)
-        self._frames: Counter[int] = Counter()
-        """What repacking has made in this tick, by row: a packet may be six frames."""
+        self._packets = FairShare(streams.capacity, AT_ONCE, SLOTS)
+        self._frames = np.zeros(streams.capacity, np.int64)
+        """What repacking has made lately, by row: a packet may be six frames."""
 
     def renew(self) -> None:
-        """Another tick: as much as ever is taken of all."""
+        """Another tick: so much more is taken of each."""
         self._packets.renew()
-        self._frames.clear()
+        np.maximum(self._frames - SLOTS, 0, out=self._frames)
 
     def forget(self, row: int) -> None:
         """Its format is another one, or it has gone."""
@@ -169,7 +172,7 @@ class Intake:
         arrival: float,
     ) -> None:
         """A packet that is not 20 ms long: its stream is cut anew from here on."""
-        if not len(payload) or self._frames[row] >= SLOTS:
+        if not len(payload) or self._frames[row] >= AT_ONCE:
             return
         if row not in self._repackers:
             self._repackers[row] = self._hearing.repacker(row)

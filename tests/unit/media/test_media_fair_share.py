@@ -7,6 +7,7 @@ from gateway.media.fair_share import FairShare
 from gateway.media.formats import Format
 from gateway.media.g711 import PCMA
 from gateway.media.hearing import G711Stream
+from gateway.media.intake import AT_ONCE
 from gateway.media.jitter import SLOTS
 from gateway.media.rtp_rows import RtpRows
 from support.table import EVENTS, START, Leg, Table
@@ -19,11 +20,21 @@ def rows(*some: int) -> NDArray[np.intp]:
 
 
 def test_the_latest_of_a_row_that_has_too_many_pass_and_all_of_the_others() -> None:
-    share = FairShare(4, most=2)
+    share = FairShare(4, most=2, each=2)
     assert share.take(rows(1, 3, 1, 0, 1, -1)).tolist() == [False, True, True, True, True, True]
     assert share.take(rows(1, 3, 3, -1, -1)).tolist() == [False, False, True, False, True]
     share.renew()
     assert share.take(rows(1, 3, 1)).all()
+
+
+def test_what_was_not_taken_for_a_while_may_be_taken_at_once() -> None:
+    share = FairShare(4, most=4, each=1)
+    assert share.take(rows(2, 2, 2, 2, 2)).sum() == 4
+    share.renew()
+    assert share.take(rows(2, 2)).sum() == 1
+    for _ in range(10):
+        share.renew()
+    assert share.take(rows(2, 2, 2, 2, 2)).sum() == 4
 
 
 def flood(table: Table, leg: Leg, count: int, payload: bytes, payload_type: int = 96) -> None:
@@ -38,29 +49,29 @@ def flood(table: Table, leg: Leg, count: int, payload: bytes, payload_type: int 
     table.engine.receive(buffer, every, packets, np.full(count, leg.row), np.full(count, START))
 
 
-def test_of_one_stream_a_tick_takes_what_its_buffer_holds() -> None:
+def test_of_a_flood_each_tick_takes_what_the_buffer_holds() -> None:
     table = Table()
     room = table.engine.open_room()
     flooder, other = (table.leg(room, Format.PCMA) for _ in range(2))
     streams = table.engine.streams
-    for _ in range(2):
+    for _ in range(3):
         flood(table, flooder, 1000, bytes(160))
         table.say(other, bytes(160))
         table.mix()
-    assert streams.packets_received[flooder.row] == 2 * SLOTS
-    assert streams.refused[flooder.row] == 2 * (1000 - SLOTS)
-    assert table.engine.dropped == 2 * (1000 - SLOTS)
-    assert streams.packets_received[other.row] == 2
+    taken = AT_ONCE + 2 * SLOTS
+    assert streams.packets_received[flooder.row] == taken
+    assert streams.refused[flooder.row] == table.engine.dropped == 3000 - taken
+    assert streams.packets_received[other.row] == 3
     assert not streams.refused[other.row]
     table.close()
 
 
-def test_long_packets_make_no_more_frames_in_a_tick_than_the_buffer_holds() -> None:
+def test_long_packets_make_no_more_frames_than_short_ones() -> None:
     table = Table()
     leg = table.leg(table.engine.open_room(), Format.PCMA)
-    flood(table, leg, SLOTS, bytes(960))
+    flood(table, leg, AT_ONCE, bytes(960))
     # The packet that reaches the limit is still cut whole.
-    assert SLOTS <= table.engine.jitter.received[leg.row] < SLOTS + 6
+    assert AT_ONCE <= table.engine.jitter.received[leg.row] < AT_ONCE + 6
     table.close()
 
 
@@ -68,7 +79,7 @@ def test_keys_are_not_pressed_by_the_thousand() -> None:
     table = Table()
     leg = table.leg(table.engine.open_room(), Format.PCMA)
     flood(table, leg, 1000, bytes((5, 0x8A, 0, 160)), EVENTS)
-    assert len(table.engine.events()) <= SLOTS
+    assert len(table.engine.events()) <= AT_ONCE
     table.close()
 
 
