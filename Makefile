@@ -49,6 +49,9 @@ sounds: $(VENV)/development     ## make the prompts anew from gateway/media/soun
 	@scripts/install-packages sounds
 	$(BIN)/python scripts/make-sounds
 
+bench-trees: $(VENV)/development    ## what the trees cost the peers, simulated
+	nice -n 15 env PYTHONPATH=tests $(BIN)/python -m load.trees
+
 $(BIN)/python:
 	@scripts/install-packages python
 	python3 -m venv $(VENV)
@@ -66,4 +69,4 @@ node_modules/.package-lock.json: package.json package-lock.json
 	$(NPM) ci
 	touch $@
 
-.PHONY: help setup run test check format screenshot sounds bench-media bench-delay bench-relay
+.PHONY: help setup run test check format screenshot sounds bench-media bench-delay bench-relay bench-trees

@@ -1,6 +1,7 @@
 """What a tree policy is given and what it gives back."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from gateway.ports import ParticipantId
@@ -13,7 +14,16 @@ class Node:
 
     id: ParticipantId
     relays: bool = True
-    """Whether it may pass on what others send. The seat does not."""
+    """Whether it can pass on what others send. The seat does not."""
+    mobile: bool = False
+    """On a battery or a metered network: it sends its own stream and nothing else."""
+    capacity: int | None = None
+    """How many streams its uplink carries at once, by measurement. None: not known."""
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether it has no children but in its own tree."""
+        return self.mobile or not self.relays
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +41,8 @@ class Membership:
 
     nodes: tuple[Node, ...]
     streams: tuple[Stream, ...]
+    round_trips: Mapping[frozenset[ParticipantId], float] = field(default_factory=dict)
+    """In ms, between two nodes; pairs that nobody measured are missing."""
 
     @property
     def mesh_uplinks(self) -> int:
@@ -43,8 +55,16 @@ class Membership:
 
 
 class TreePolicy(Protocol):
-    """A pure function from membership to topology; one file each in `policies/`."""
+    """Pure functions from membership to topology; one file each in `policies/`."""
 
     def plan(self, members: Membership, current: Forest) -> Forest:
         """A forest for `members` that keeps what it can of `current`."""
+        ...
+
+    def rebalance(self, members: Membership, current: Forest, moves: int) -> Forest:
+        """A better forest that differs from `current` in at most `moves` edges.
+
+        `current` is a plan for `members`. It comes back as it is where nothing is to be gained:
+        then the forest has settled.
+        """
         ...

@@ -4,6 +4,7 @@ A forest holds one tree per source. Trees are values: planning makes a new fores
 and the difference of two forests is a list of moves.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -45,6 +46,20 @@ Forest = Mapping[ParticipantId, Tree]
 
 def edges(forest: Forest) -> set[Edge]:
     return {edge for tree in forest.values() for edge in tree.edges()}
+
+
+def uplinks(forest: Forest) -> Counter[ParticipantId]:
+    """How many streams each node sends, over all trees."""
+    return Counter(edge.parent for edge in edges(forest))
+
+
+def neighbours(forest: Forest) -> dict[ParticipantId, set[ParticipantId]]:
+    """Whom each node shares an edge with, in any tree."""
+    found: dict[ParticipantId, set[ParticipantId]] = {}
+    for edge in edges(forest):
+        found.setdefault(edge.parent, set()).add(edge.child)
+        found.setdefault(edge.child, set()).add(edge.parent)
+    return found
 
 
 def diff(old: Forest, new: Forest) -> list[Attach | Detach]:

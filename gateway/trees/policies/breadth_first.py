@@ -43,6 +43,9 @@ class BreadthFirst:
             for stream in members.streams
         }
 
+    def rebalance(self, members: Membership, current: Forest, moves: int) -> Forest:
+        return current
+
 
 @dataclass(slots=True)
 class _Draft:
@@ -97,7 +100,7 @@ class _Drafts:
         self._fanout = fanout
         self._limit = members.mesh_uplinks
         self._nodes = [node.id for node in members.nodes]
-        self._relays = {node.id for node in members.nodes if node.relays}
+        self._relays = {node.id for node in members.nodes if not node.is_leaf}
         self._uplinks: Counter[ParticipantId] = Counter()
         self._drafts: dict[ParticipantId, _Draft] = {}
 

@@ -17,8 +17,20 @@ from gateway.ports import (
     ParticipantId,
     RosterChanged,
 )
+from gateway.trees.planner import TreePolicy
+from gateway.trees.policies.binary_tree import BinaryTree
 from gateway.trees.policies.breadth_first import BreadthFirst
+from gateway.trees.policies.linked_list import LinkedList
+from gateway.trees.policies.sparse import Sparse
 from gateway.trees.topology import edges
+
+POLICIES: list[TreePolicy] = [
+    *(BreadthFirst(fanout) for fanout in (1, 2, 3)),
+    LinkedList(),
+    BinaryTree(),
+    Sparse(2),
+    Sparse(2, direct=0),
+]
 
 AUDIO = frozenset({MediaKind.AUDIO})
 
@@ -27,7 +39,7 @@ AUDIO = frozenset({MediaKind.AUDIO})
 class World:
     """A conference and what its participants make of the moves they are told."""
 
-    fanout: int = 2
+    policy: TreePolicy = POLICIES[1]
     now: float = 0.0
     edges: set[Edge] = field(default_factory=set)
     unready: list[Edge] = field(default_factory=list)
@@ -37,7 +49,7 @@ class World:
     native: set[ParticipantId] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        self.conference = Conference(BreadthFirst(self.fanout), max_participants=50)
+        self.conference = Conference(self.policy, max_participants=50)
 
     def join(self, name: str, kind: Kind) -> None:
         who = ParticipantId(name)
@@ -108,11 +120,11 @@ actions = st.lists(
 
 
 @settings(max_examples=150)
-@given(actions, st.integers(1, 3))
+@given(actions, st.sampled_from(POLICIES))
 def test_the_plan_becomes_real_and_never_asks_too_early(
-    script: list[tuple[str, int]], fanout: int
+    script: list[tuple[str, int]], policy: TreePolicy
 ) -> None:
-    world, inside = World(fanout), list[str]()
+    world, inside = World(policy), list[str]()
     for number, (action, choice) in enumerate(script):
         if action in ("web", "sip") and len(inside) < 12:
             inside.append(f"{action}-{number}")
@@ -145,7 +157,7 @@ def test_a_move_is_made_before_the_old_edge_breaks() -> None:
 
 
 def test_who_never_gets_ready_is_a_leaf_after_ten_seconds() -> None:
-    world = World(fanout=1)
+    world = World(BreadthFirst(1))
     for name in "abc":
         world.join(name, Kind.WEB)
     a, b, c = (ParticipantId(name) for name in "abc")

@@ -1,0 +1,110 @@
+"""`make bench-trees`: what the forest costs the peers; the part that needs no browsers."""
+
+import argparse
+import json
+import pathlib
+import statistics
+import sys
+
+from gateway.trees.planner import TreePolicy
+from gateway.trees.policies.breadth_first import BreadthFirst
+from gateway.trees.policies.sparse import Sparse
+from load.trees_sim import Outcome, Scenario, Simulation
+
+_REPORT = pathlib.Path("build/bench/trees.json")
+
+_BROWSER_KEYS = (
+    *(f"join_{who}_ms_{peers}" for who in ("new", "existing") for peers in (5, 7, 10)),
+    *("encodes_per_peer_10", "hop_audio_ms", "hop_video_ms", "hop_psnr_loss_db"),
+    *("concealed_ratio", "relay_cpu_vs_reforward"),
+    *("gap_closed_p95_ms", "gap_killed_p95_ms", "gap_frozen_p95_ms", "gap_cut_p95_ms"),
+    "gap_planned_max_ms",
+)
+"""Null here: they are measured with browsers."""
+
+EVERYBODY = tuple(
+    Scenario(peers, publishers=peers, events=events)
+    for peers, events in ((5, 200), (10, 200), (20, 100), (40, 60))
+)
+OTHERS = (
+    Scenario(10, publishers=10, events=100, phones=2),
+    Scenario(40, publishers=40, events=30, phones=2),
+    Scenario(40, publishers=40, events=30, mobile=0.25),
+    Scenario(1000, publishers=20, events=10),
+    Scenario(1000, publishers=1, events=40),
+)
+
+_HEAD = (
+    "| peers | publish | phones | mobile | uplinks ÷ mesh | neighbours mean | max (before settling)"
+    " | depth over optimum | extra moves per join | per leave | settling per event |"
+    " CPU per plan, median / max, ms |"
+)
+
+_LINE = "|---" * _HEAD.count("| ") + "|"
+
+
+def tell(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def row(scenario: Scenario, outcome: Outcome) -> str:
+    mean = {event: statistics.fmean(m) if m else 0 for event, m in outcome.moves.items()}
+    settling = statistics.fmean(outcome.settling) if outcome.settling else 0
+    ms = outcome.plan_ms
+    cells = (
+        scenario.peers,
+        scenario.publishers,
+        scenario.phones,
+        f"{scenario.mobile:.0%}",
+        f"{outcome.uplinks_vs_mesh:.2f}",
+        f"{outcome.neighbours_mean:.1f}",
+        f"{outcome.neighbours_max} ({outcome.neighbours_unsettled})",
+        outcome.depth_excess,
+        f"{mean['join']:.1f}",
+        f"{mean['leave']:.1f}",
+        f"{settling:.1f}",
+        f"{statistics.median(ms):.1f} / {max(ms):.1f}",
+    )
+    return "| " + " | ".join(map(str, cells)) + " |"
+
+
+def table(policy: TreePolicy, scenarios: tuple[Scenario, ...]) -> dict[Scenario, Outcome]:
+    tell(f"\n{policy}\n\n{_HEAD}\n{_LINE}")
+    outcomes = {}
+    for scenario in scenarios:
+        outcomes[scenario] = outcome = Simulation(policy, scenario).run()
+        tell(row(scenario, outcome))
+    return outcomes
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="rooms of up to 20 only")
+    quick = parser.parse_args().quick
+    everybody = [s for s in EVERYBODY if not quick or s.peers <= 20]
+    outcomes = table(Sparse(2), tuple(everybody))
+    if not quick:
+        table(Sparse(2), OTHERS)
+        table(BreadthFirst(2), EVERYBODY)
+        fresh = Scenario(10_000, publishers=1, events=0)
+        outcome = Simulation(Sparse(2), fresh).fresh()
+        tell(f"\nPlanned at once:\n\n{_HEAD}\n{_LINE}\n{row(fresh, outcome)}")
+    by_peers = {scenario.peers: outcome for scenario, outcome in outcomes.items()}
+    keys: dict[str, float | None] = {
+        "uplinks_vs_mesh_max": max(o.uplinks_vs_mesh for o in outcomes.values()),
+        "depth_excess_max": max(o.depth_excess for o in outcomes.values()),
+        "neighbours_max_10": by_peers[10].neighbours_max,
+        "neighbours_max_40": by_peers[40].neighbours_max if 40 in by_peers else None,
+        "extra_moves_per_join_40": (
+            statistics.fmean(by_peers[40].moves["join"]) if 40 in by_peers else None
+        ),
+        **dict.fromkeys(_BROWSER_KEYS),
+    }
+    _REPORT.parent.mkdir(parents=True, exist_ok=True)
+    _REPORT.write_text(json.dumps(keys, indent=2) + "\n")
+    tell(f"\n{_REPORT} is written")
+
+
+if __name__ == "__main__":
+    main()

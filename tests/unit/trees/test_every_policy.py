@@ -1,0 +1,112 @@
+"""What every policy keeps, whatever happens to a conference."""
+
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rooms import EQUALS, FAIR, POLICIES, histories, membership, plans, policies, settled
+
+from gateway.ports import SEAT, Attach, Edge
+from gateway.trees.planner import Membership, TreePolicy
+from gateway.trees.topology import Forest, diff, edges, uplinks
+
+
+def check_reaches_everyone(members: Membership, forest: Forest) -> None:
+    assert set(forest) == {stream.source for stream in members.streams}
+    for stream in members.streams:
+        tree = forest[stream.source]
+        expected = {node.id for node in members.nodes} - {stream.root} - stream.unwanted
+        assert set(tree.parent_of) == expected
+        assert (tree.source, tree.root) == (stream.source, stream.root)
+        for node in expected:
+            assert list(tree.path(node))[-1] == stream.root  # ends: no ring
+
+
+@given(policies, histories())
+def test_everyone_receives_once_whom_it_did_not_block(
+    policy: TreePolicy, history: list[Membership]
+) -> None:
+    for members, forest in plans(policy, history):
+        check_reaches_everyone(members, forest)
+
+
+@given(policies, histories())
+def test_who_cannot_relay_and_the_seat_send_only_in_their_own_trees(
+    policy: TreePolicy, history: list[Membership]
+) -> None:
+    for members, forest in plans(policy, history):
+        leaves = {node.id for node in members.nodes if node.is_leaf}
+        for edge in edges(forest):
+            assert edge.parent not in leaves or forest[edge.source].root == edge.parent
+
+
+@given(policies, histories(EQUALS))
+def test_among_equals_nobody_has_more_children_in_a_tree_than_the_fanout(
+    policy: TreePolicy, history: list[Membership]
+) -> None:
+    fanout = getattr(policy, "fanout", 1 if policy == POLICIES[3] else 2)
+    for members, forest in plans(policy, history):
+        browsers = sum(node.id != SEAT for node in members.nodes)
+        if browsers <= getattr(policy, "direct", 0):
+            continue
+        for tree in forest.values():
+            children = Counter(p for child, p in tree.parent_of.items() if child != SEAT)
+            assert all(count <= fanout for count in children.values())
+
+
+@given(st.sampled_from(FAIR), histories(EQUALS))
+def test_among_equals_nobody_sends_more_than_in_a_mesh(
+    policy: TreePolicy, history: list[Membership]
+) -> None:
+    for members, forest in plans(policy, history):
+        for node, sent in uplinks(forest).items():
+            if node != SEAT:
+                assert sent <= members.mesh_uplinks
+
+
+@given(policies, histories())
+def test_moves_replayed_give_the_planned_forest(
+    policy: TreePolicy, history: list[Membership]
+) -> None:
+    seen: set[Edge] = set()
+    before: Forest = {}
+    for _, forest in plans(policy, history):
+        for move in diff(before, forest):
+            (seen.add if isinstance(move, Attach) else seen.remove)(move.edge)
+        assert seen == edges(forest)
+        before = forest
+
+
+@given(policies, histories())
+def test_neither_the_order_in_a_dict_nor_the_time_matters(
+    policy: TreePolicy, history: list[Membership]
+) -> None:
+    members, forest = plans(policy, history)[-1]
+    upside_down = {
+        source: replace(tree, parent_of=dict(reversed(tree.parent_of.items())))
+        for source, tree in reversed(forest.items())
+    }
+    assert policy.plan(members, upside_down) == policy.plan(members, forest)
+    assert policy.rebalance(members, upside_down, 5) == policy.rebalance(members, forest, 5)
+
+
+@pytest.mark.parametrize("policy", POLICIES, ids=str)
+def test_what_need_not_move_stays(policy: TreePolicy) -> None:
+    members = membership([f"web-{n:02}" for n in range(15)], ["sip-1"])
+    forest = policy.plan(members, {})
+    assert policy.plan(members, forest) == forest
+
+
+@given(policies, histories(), st.integers(1, 12))
+def test_rebalancing_keeps_all_that_and_moves_no_more_than_it_may(
+    policy: TreePolicy, history: list[Membership], moves: int
+) -> None:
+    members, forest = plans(policy, history)[-1]
+    better = policy.rebalance(members, forest, moves)
+    check_reaches_everyone(members, better)
+    assert len(edges(better) - edges(forest)) <= moves
+    for node, sent in uplinks(better).items():
+        assert sent <= max(uplinks(forest)[node], members.mesh_uplinks)
+    check_reaches_everyone(members, settled(policy, members, forest, moves))
