@@ -8,9 +8,11 @@
 
 import { mediaArrives } from "./arrival.js";
 import { Control } from "./control.js";
+import { onlyOpus, preferVp8, raiseStart } from "./formats.js";
 import { LinkWatch } from "./method.js";
 import { MAX_VIDEO_BITRATE, Outgoing } from "./outgoing.js";
 import { assign, sameTrack } from "./relay.js";
+import { availableBitrate, senderStats } from "./reports.js";
 
 /** @import {Counts} from "./exchange.js" */
 /** @import {Forwarder} from "./forwarder.js" */
@@ -19,8 +21,6 @@ import { assign, sameTrack } from "./relay.js";
 /** @import {MediaKind, SignalBody, Track, Tracks} from "./protocol.js" */
 /** @import {Received, Slot} from "./relay.js" */
 
-/** What a sender may send at first, kbit/s: dummies alone would not show what a link can carry. */
-const START_KILOBITS = 1_500;
 /** Candidates of one's own machine take milliseconds; see `#gathers`. */
 const GATHERING_TIMEOUT_MS = 1_000;
 /** After this long without a connection the person is told. */
@@ -505,68 +505,3 @@ export class Neighbour {
 
 /** @param {number} ms */
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
-
-/** @param {RTCRtpSender} sender */
-async function senderStats(sender) {
-  const stats = { frames: 0, height: 0, octets: 0 };
-  (await sender.getStats()).forEach((report) => {
-    if (report.type !== "outbound-rtp") return;
-    stats.frames += report.framesEncoded ?? 0;
-    stats.height = Math.max(stats.height, report.frameHeight ?? 0);
-    stats.octets += report.bytesSent;
-  });
-  return stats;
-}
-
-/**
- * What the path to the neighbour is estimated to carry, bit/s; null where that is not known.
- *
- * @param {RTCPeerConnection} pc
- * @returns {Promise<number | null>}
- */
-async function availableBitrate(pc) {
-  /** @type {number | null} */
-  let available = null;
-  (await pc.getStats()).forEach((report) => {
-    if (report.type === "candidate-pair") available = report.availableOutgoingBitrate ?? available;
-  });
-  return available;
-}
-
-/**
- * The other side's answer, as one that lets us begin fast.
- *
- * @param {string} sdp
- */
-function raiseStart(sdp) {
-  return sdp.replace(
-    /a=rtpmap:(\d+) VP8\/90000\r\n/g,
-    (line, format) => `${line}a=fmtp:${format} x-google-start-bitrate=${START_KILOBITS}\r\n`,
-  );
-}
-
-/**
- * VP8 first: relays may pass on what they cannot choose. The list is put in another order, never
- * cut: Firefox keeps `a=rtcp-fb` lines of removed formats, and Chromium then refuses the SDP.
- *
- * @param {RTCRtpTransceiver} transceiver
- */
-function preferVp8(transceiver) {
-  const codecs = RTCRtpReceiver.getCapabilities("video")?.codecs ?? [];
-  const isVp8 = (/** @type {{mimeType: string}} */ { mimeType }) => /^video\/vp8$/i.test(mimeType);
-  transceiver.setCodecPreferences([
-    ...codecs.filter(isVp8),
-    ...codecs.filter((codec) => !isVp8(codec)),
-  ]);
-}
-
-/**
- * What the seat takes. A hundred phones are a hundred m-sections: with every format in each, the
- * offer would outgrow a message. The seat does not mind Firefox's left-over `a=rtcp-fb` lines.
- *
- * @param {RTCRtpTransceiver} transceiver
- */
-function onlyOpus(transceiver) {
-  const codecs = RTCRtpReceiver.getCapabilities("audio")?.codecs ?? [];
-  transceiver.setCodecPreferences(codecs.filter(({ mimeType }) => /^audio\/opus$/i.test(mimeType)));
-}

@@ -34,12 +34,15 @@ import { framesBetween, nextStamp, stamped } from "./stamp.js";
  * @property {number} waiting how many dummies are here
  */
 
-/** Dummies of sound that wait at most: 100 ms. */
-const SOUND_DUMMIES = 5;
+/**
+ * Dummies of sound that wait at most, half a second: where payloads come late and then all at once,
+ * each still finds the one of its time. A dummy that waits delays nothing.
+ */
+const SOUND_DUMMIES = 25;
 /** Before the first payload so many have to be here: they come in bursts, as a sound card wants them. */
-const SOUND_MARGIN = 2;
-/** Payloads of sound that wait for a dummy; more is only latency. */
-const SOUND_PAYLOADS = 2;
+const SOUND_MARGIN = 3;
+/** Payloads of sound that wait for a dummy, 100 ms: after a stall of ours dummies come in a burst. */
+const SOUND_PAYLOADS = 5;
 /** Opus ticks at 48 kHz (RFC 7587, section 4.1): a jump of more than a second is a new stream. */
 const NEW_STREAM = 48_000;
 
@@ -67,6 +70,7 @@ export class SoundSwap {
    * @type {number | null} */
   #offset = null;
   #lastTime = 0;
+  #begun = false;
 
   get waiting() {
     return this.#dummies.length;
@@ -101,7 +105,8 @@ export class SoundSwap {
   #pair() {
     /** @type {Written<F>[]} */
     const written = [];
-    if (this.#offset === null && this.#dummies.length < SOUND_MARGIN) return written;
+    this.#begun ||= this.#dummies.length >= SOUND_MARGIN;
+    if (!this.#begun) return written;
     for (;;) {
       const [payload] = this.#payloads;
       if (payload === undefined) return written;

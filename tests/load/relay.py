@@ -24,7 +24,8 @@ from support.scripted_signalling import ScriptedServer
 _REPORT = pathlib.Path("build/bench/trees.json")
 _LOG = pathlib.Path("build/bench/relay.log")
 _CAMERA = Camera(height=360, rate=25, timed=True)
-_SETTLING = 6.0
+_SETTLING = 12.0
+"""Seconds; jitter buffers forget slowly how busy the pages were while they began."""
 _SECONDS = 20.0
 _CPU_SECONDS = 12.0
 _NO_TRANSFORMS = "delete globalThis.RTCRtpScriptTransform"

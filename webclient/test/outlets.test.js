@@ -41,8 +41,8 @@ test("before the first dummies are there only the newest sound is kept", () => {
   const outlet = new SoundSwap();
   outlet.payload(payload(1));
   outlet.payload(payload(2));
-  assert.equal(pairs(outlet.dummy(dummy(10))), "");
-  assert.equal(pairs(outlet.dummy(dummy(11))), "2@10");
+  for (const number of [10, 11]) assert.equal(pairs(outlet.dummy(dummy(number))), "");
+  assert.equal(pairs(outlet.dummy(dummy(12))), "2@10");
 });
 
 test("a lost packet is a gap for the child too, in the same place", () => {
@@ -81,9 +81,24 @@ test("where dummies stop, sound does not pile up", () => {
 test("dummies that run ahead are let go, and the rest goes on", () => {
   const outlet = runningSound();
   outlet.payload(payload(1));
-  for (let number = 13; number <= 30; number += 1) outlet.dummy(dummy(number));
-  assert.equal(pairs(outlet.payload(payload(2))), "2@26");
-  assert.equal(pairs(outlet.payload(payload(3))), "3@27");
+  for (let number = 13; number <= 60; number += 1) outlet.dummy(dummy(number));
+  assert.equal(pairs(outlet.payload(payload(2))), "2@36");
+  assert.equal(pairs(outlet.payload(payload(3))), "3@37");
+});
+
+test("payloads that were late come out with the times that they had", () => {
+  const outlet = runningSound();
+  outlet.payload(payload(1));
+  for (let number = 13; number <= 25; number += 1) outlet.dummy(dummy(number));
+  const written = [2, 3, 4, 5, 6].flatMap((number) => outlet.payload(payload(number)));
+  assert.equal(pairs(written), "2@11 3@12 4@13 5@14 6@15");
+});
+
+test("after a stall of our own dummies nothing is left out", () => {
+  const outlet = runningSound();
+  for (let number = 1; number <= 8; number += 1) outlet.payload(payload(number));
+  const written = [13, 14, 15, 16, 17, 18].flatMap((number) => outlet.dummy(dummy(number)));
+  assert.equal(pairs(written), "4@13 5@14 6@15 7@16 8@17");
 });
 
 test("another feed's sound goes on with the next dummy, whatever its times are", () => {
