@@ -18,7 +18,25 @@ _CONNECTION = 3
 
 
 def drain(drafts: Drafts, degree: int, moves: int) -> None:
-    """Brings peers nearer to `degree` neighbours by at most `moves` moves."""
+    """Brings peers nearer to `degree` neighbours by at most `moves` moves.
+
+    Or does nothing: what brings nobody nearer would be taken back the next time, and so for ever.
+    """
+    start, before = drafts.mark(), _far(drafts, degree)
+    _drain(drafts, degree, moves)
+    if _far(drafts, degree) >= before:
+        drafts.undo(start)
+
+
+def _far(drafts: Drafts, degree: int) -> tuple[int, int, int]:
+    """How far peers are from having `degree` neighbours: first by how many they have too many,
+    then by connections at all, then by how thick those are that are to stay."""
+    excess = [max(0, drafts.degree(node) - degree) for node in drafts.neighbours]
+    edges = [count for shared in drafts.neighbours.values() for count in shared.values()]
+    return sum(e * e for e in excess), len(edges), -sum(count * count for count in edges)
+
+
+def _drain(drafts: Drafts, degree: int, moves: int) -> None:
     tried = 0
     while tried < _TRIES:
         pairs = _candidates(drafts, degree)
