@@ -4,13 +4,16 @@ from collections import Counter
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from rooms import EQUALS, FAIR, POLICIES, histories, membership, plans, policies, settled
 
 from gateway.ports import SEAT, Attach, Edge
 from gateway.trees.planner import Membership, TreePolicy
 from gateway.trees.topology import Forest, diff, edges, uplinks
+
+FEW = settings(max_examples=40)
+"""A history is dozens of plans: the unit tests shall take seconds."""
 
 
 def check_reaches_everyone(members: Membership, forest: Forest) -> None:
@@ -24,6 +27,7 @@ def check_reaches_everyone(members: Membership, forest: Forest) -> None:
             assert list(tree.path(node))[-1] == stream.root  # ends: no ring
 
 
+@FEW
 @given(policies, histories())
 def test_everyone_receives_once_whom_it_did_not_block(
     policy: TreePolicy, history: list[Membership]
@@ -32,6 +36,7 @@ def test_everyone_receives_once_whom_it_did_not_block(
         check_reaches_everyone(members, forest)
 
 
+@FEW
 @given(policies, histories())
 def test_who_cannot_relay_and_the_seat_send_only_in_their_own_trees(
     policy: TreePolicy, history: list[Membership]
@@ -42,6 +47,7 @@ def test_who_cannot_relay_and_the_seat_send_only_in_their_own_trees(
             assert edge.parent not in leaves or forest[edge.source].root == edge.parent
 
 
+@FEW
 @given(policies, histories(EQUALS))
 def test_among_equals_nobody_has_more_children_in_a_tree_than_the_fanout(
     policy: TreePolicy, history: list[Membership]
@@ -66,6 +72,7 @@ def test_among_equals_nobody_sends_more_than_in_a_mesh(
                 assert sent <= members.mesh_uplinks
 
 
+@FEW
 @given(policies, histories())
 def test_moves_replayed_give_the_planned_forest(
     policy: TreePolicy, history: list[Membership]
@@ -79,6 +86,7 @@ def test_moves_replayed_give_the_planned_forest(
         before = forest
 
 
+@FEW
 @given(policies, histories())
 def test_neither_the_order_in_a_dict_nor_the_time_matters(
     policy: TreePolicy, history: list[Membership]
@@ -99,6 +107,7 @@ def test_what_need_not_move_stays(policy: TreePolicy) -> None:
     assert policy.plan(members, forest) == forest
 
 
+@FEW
 @given(policies, histories(), st.integers(1, 12))
 def test_rebalancing_keeps_all_that_and_moves_no_more_than_it_may(
     policy: TreePolicy, history: list[Membership], moves: int
