@@ -23,6 +23,9 @@ from support.tones import AUDIBLE_DB, TONES
 
 pytestmark = pytest.mark.timeout(150)
 
+BUSY = 40.0
+"""Seconds that five Chromiums may take to what takes one of them a second."""
+
 ROOM = "demo"
 ROOT = Path(__file__).parents[2]
 SCREENSHOT = Path(os.environ.get("TRESTLE_SCREENSHOT", "build/conference.png"))
@@ -133,7 +136,8 @@ async def test_four_of_three_kinds_hear_each_other_and_leave_nothing_behind(
 
 
 # Five Chromiums are a lot for a machine of two cores.
-@pytest.mark.parametrize("browser", [Camera(height=90, rate=8)], indirect=True, ids=["small"])
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("browser", [Camera(height=90, rate=5)], indirect=True, ids=["small"])
 async def test_five_browsers_relay_for_each_other_and_for_a_phone_and_an_xmpp_client(
     gateway: Gateway, party: Party, tmp_path: Path
 ) -> None:
@@ -144,10 +148,10 @@ async def test_five_browsers_relay_for_each_other_and_for_a_phone_and_an_xmpp_cl
     alice = await party.xmpp()
     people = list(party.people)
 
-    await until_all_hear([*people, phone, alice], within=20)
+    await until_all_hear([*people, phone, alice], within=BUSY)
     await party.rosters_show(["sip", *["web"] * 5, "xmpp"], within=10 * ROSTER_FOLLOWS)
-    await eventually(lambda: every_tile_holds_its_own(people, phone, alice))
-    await eventually(lambda: everyone_sees_everyone(people))
+    await eventually(lambda: every_tile_holds_its_own(people, phone, alice), BUSY)
+    await eventually(lambda: everyone_sees_everyone(people), BUSY)
 
     relays = [person for person in people if await passes_on_sound(person)]
     assert relays, "five browsers and a seat at fanout 2, and nobody relays"
@@ -159,13 +163,13 @@ async def test_five_browsers_relay_for_each_other_and_for_a_phone_and_an_xmpp_cl
     # Five Chromiums leave a machine of two cores no second to spare: the page may take its time.
     busy = 5 * ROSTER_FOLLOWS
     await party.goes(gone.crash, ["sip", *["web"] * 4, "xmpp"], busy)
-    await until_all_hear([*people, phone, alice])
+    await until_all_hear([*people, phone, alice], BUSY)
     theirs = ("participants", "web_sockets", "peer_connections")
     await gateway.settles(seven | {name: seven[name] - 1 for name in theirs})
     await party.goes(phone.hang_up, [*["web"] * 4, "xmpp"], busy)
-    await until_all_hear([*people, alice])
+    await until_all_hear([*people, alice], BUSY)
     await party.goes(alice.end, ["web"] * 4, busy)
-    await until_all_hear(people)
+    await until_all_hear(people, BUSY)
 
     for person in people:
         await person.close_tab()

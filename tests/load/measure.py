@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from load.plane import Generator
 from load.process import cpu_seconds
 
-WARM_UP = 3.0
+WARM_UP = 2.0
 """Seconds: jitter buffers settle, speakers are chosen."""
 
-SECONDS = 6.0
+SECONDS = 4.0
 RUNS = 3
 TRIES = 5
 """Runs at most: one in which packets are missing does not count, for less work was done."""

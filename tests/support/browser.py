@@ -84,8 +84,9 @@ class Browser:
     async def __aenter__(self) -> Self:
         self._playwright = await async_playwright().start()
         try:
+            find_program("chromium")
             self._chromium = await self._playwright.chromium.launch(
-                executable_path=find_program("chromium"), args=ARGUMENTS
+                executable_path=Path(__file__).with_name("yielding-chromium"), args=ARGUMENTS
             )
         except BaseException:
             await self._playwright.stop()
