@@ -109,7 +109,8 @@ class Connection:
 
     def _take_rtcp(self, packet: bytes) -> None:
         ours = {section.ssrc: section.row for section in self.sections.values()}
-        self._reporter.receive(ours, packet, time.time())
+        if ours:
+            self._reporter.receive(ours, packet, time.time())
 
     def _end(self, section: Section) -> None:
         self._reporter.forget(section.row)

@@ -109,6 +109,8 @@ class RingFanIn:
         self._wanted = np.zeros(1, MESSAGE)
         self._wanted["namelen"], self._wanted["controllen"] = ADDRESS, CONTROL
         self._descriptor = np.full(keys, -1, np.int64)
+        self._waiting: Entries = np.zeros((0, ENTRY), np.uint64)
+        """Requests that the kernel had no memory for when they were made."""
         self._turn = np.zeros(keys, np.uint64)
         """How often a key was given anew: completions of older ones are nobody's."""
 
@@ -128,6 +130,8 @@ class RingFanIn:
         self._ring.settle()
 
     def receive(self, box: Inbox) -> Rows:
+        if len(self._waiting):
+            self._start(self._waiting[:0])
         done = self._ring.completions()
         if not len(done):
             return np.zeros(0, np.intp)
@@ -185,10 +189,16 @@ class RingFanIn:
         self._start(entries)
 
     def _start(self, entries: Entries) -> None:
-        for at in range(0, len(entries), self._ring.entries):
-            some = entries[at : at + self._ring.entries]
-            self._ring.queue[self._ring.places(len(some))] = some
-            self._ring.submit(len(some))
+        """What is waiting, and then these."""
+        ring, left = self._ring, np.concatenate((self._waiting, entries))
+        while len(left):
+            some = left[: ring.entries]
+            ring.queue[ring.places(len(some))] = some
+            started = ring.submit(len(some))
+            left = left[started:]
+            if started < len(some):
+                break
+        self._waiting = left
 
     def _user_data(self, keys: Rows) -> NDArray[np.uint64]:
         return keys.astype(np.uint64) | self._turn[keys] << np.uint64(32)

@@ -34,9 +34,6 @@ class FanOut:
         self._entries[:, 2] = outbox.rows.ctypes.data + rows * np.uint64(outbox.rows.strides[0])
         self._entries[:, 5] = np.where(families == socket.AF_INET, 16, 28).astype(np.uint64) << 32
 
-    def __len__(self) -> int:
-        return len(self._sockets)
-
     def send(self) -> None:
         """What cannot be sent now is lost, as on any other hop."""
         ring, count = self._ring, len(self._sockets)

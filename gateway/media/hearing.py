@@ -132,10 +132,11 @@ class Hearing:
         out = np.zeros((len(rows), WIDE if wide else NARROW), np.int16)
         self._prime(rows, places, previous, tick)
         self._decode(where(good), rows, places, out, wide=wide)
-        for index in where(states == BLEND):
-            second = np.zeros((len(rows), out.shape[1]), np.int16)
-            self._decode(np.array([index]), rows, following, second, wide=wide)
-            out[index] = blend(out[index], second[index])
+        blended = where(states == BLEND)
+        if len(blended):
+            second = np.zeros_like(out)
+            self._decode(blended, rows, following, second, wide=wide)
+            out[blended] = blend(out[blended], second[blended])
         itself = (self._formats[rows] == _OPUS) & (self._jitter.lengths[places] != PCM)
         for index in where(states == REST):
             self._rest(int(rows[index]), out[index], tick)

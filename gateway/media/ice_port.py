@@ -2,7 +2,6 @@
 
 import secrets
 import socket
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
@@ -17,7 +16,6 @@ from gateway.media.engine import Engine
 from gateway.media.ice import host_candidates
 from gateway.media.ice_sockets import ice_sockets
 from gateway.media.kernel_filter import drops
-from gateway.media.phone_ports import MOST_RTCP
 from gateway.media.rtp import RtpPacket
 from gateway.media.rtp_rows import RtpRows
 from gateway.media.runs import where
@@ -103,8 +101,6 @@ class IcePort:
         """Datagrams that are none of the four, or media before there are keys for it."""
         self.strangers = 0
         """Media packets from addresses that belong to no leg."""
-        self._rtcp: Counter[int] = Counter()
-        """Taken lately, by connection."""
 
     def __len__(self) -> int:
         return len(self._carried)
@@ -167,7 +163,6 @@ class IcePort:
         self._flush()
 
     def handle_timeout(self, now: float) -> None:
-        self._rtcp.clear()
         due = self._endpoint.next_timeout()
         if due is not None and due <= now:
             self._endpoint.handle_timeout(now)
@@ -246,12 +241,7 @@ class IcePort:
         which, legs = which[opened], legs[opened]
         for place, number in zip(which.tolist(), legs.tolist(), strict=True):
             carried = self._carried.get(number)
-            if carried is None:
-                continue
-            self._rtcp[number] += 1
-            if self._rtcp[number] > MOST_RTCP:
-                self._engine.streams.refuse(self._direct[number : number + 1])
-            else:
+            if carried is not None:
                 carried.on_rtcp(box.rows[place, : box.lengths[place]].tobytes())
         return legs
 

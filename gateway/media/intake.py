@@ -112,7 +112,8 @@ class Intake:
         for index in where(is_event).tolist():
             payload = buffer[which[index], packets.start[index] : packets.end[index]].tobytes()
             self._jitter.pass_over(int(rows[index]), int(packets.sequence[index]))
-            self._receive_event(int(rows[index]), payload, int(packets.timestamp[index]), arrivals)
+            timestamp, arrival = int(packets.timestamp[index]), float(arrivals[index])
+            self._receive_event(int(rows[index]), payload, timestamp, arrival)
         self._receive_audio(buffer, which, packets, rows, arrivals, is_audio)
         for index in where(is_noise & (packets.end > packets.start)).tolist():
             level = int(buffer[which[index], packets.start[index]]) & 0x7F
@@ -218,11 +219,9 @@ class Intake:
             np.array([level], np.uint8),
         )
 
-    def _receive_event(
-        self, row: int, payload: bytes, timestamp: int, arrivals: NDArray[np.float64]
-    ) -> None:
+    def _receive_event(self, row: int, payload: bytes, timestamp: int, arrival: float) -> None:
         keys = self._keys.setdefault(row, TelephoneEvents())
-        for digit in keys.receive(payload, timestamp, float(arrivals[-1])):
+        for digit in keys.receive(payload, timestamp, arrival):
             self._digits.append(Digit(row, digit))
 
     def handle_timeout(self, now: float) -> None:

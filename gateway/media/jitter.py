@@ -51,6 +51,9 @@ _TOO_EARLY = 0.25
 _MAX_STEPS = 1500
 """Slots that a timestamp may jump (30 s); farther is a sender that has started anew."""
 
+_MAX_DROPOUT = 3000
+"""Numbers that a stream may leave out; what jumps farther has lost nothing (RFC 3550, A.1)."""
+
 _LATE_RUN = 10
 """That many packets in a row after their time: the sender's clock has jumped back."""
 
@@ -79,8 +82,6 @@ class Pulled:
     """The place of the next slot where that has come, else -1."""
     previous: Rows
     """The place of the slot before where that is still there, else -1."""
-    starts: Flags
-    """The first frame after silence."""
 
 
 class JitterBuffers:
@@ -219,7 +220,7 @@ class JitterBuffers:
         if self._started[row]:
             ahead = (sequence - int(self._newest_sequence[row]) + 0x8000 & 0xFFFF) - 0x8000
             self.received[row] += 1
-            self.expected[row] += max(0, ahead)
+            self.expected[row] += 1 if ahead > _MAX_DROPOUT else max(0, ahead)
             if ahead > 0:
                 self._newest_sequence[row] = sequence
 
@@ -244,7 +245,7 @@ class JitterBuffers:
     def _count(self, rows: Rows, ahead: Whole, steps: Whole) -> None:
         self.received[rows] += 1
         # After a restart whatever was missing is not this stream's.
-        self.expected[rows] += np.maximum(ahead, 0)
+        self.expected[rows] += np.where(ahead > _MAX_DROPOUT, 1, np.maximum(ahead, 0))
         pause = (ahead == 1) & (steps > 1)
         if pause.any():
             paused = rows[pause]
@@ -275,7 +276,6 @@ class JitterBuffers:
         blend &= behind > np.where(quiet, _LEAVE_OUT_IN_PAUSE, _LEAVE_OUT_IN_SPEECH)
 
         gap = np.where(here, 0, self._gap[rows] + 1)
-        starts = here & silent & ~rest
         rests = np.where(here, rest, self._rests[rows])
         silent = ~here & (silent | (gap > _MAX_GAP) | rests)
         conceal = ~here & ~silent
@@ -292,7 +292,7 @@ class JitterBuffers:
         state[rest | (silent & rests)] = REST
         following = np.where(next_here, nexts, -1)
         previous = np.where(self._tags[lasts] == play - 1, lasts, -1)
-        return Pulled(state.astype(np.int8), places, following, previous, starts)
+        return Pulled(state.astype(np.int8), places, following, previous)
 
     # --- what is known -----------------------------------------------------------------------
 

@@ -5,7 +5,6 @@ payload type, and that its keys open where there are any, can move it.
 """
 
 import socket
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -13,13 +12,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.media.datagrams import (
-    Inbox,
-    Outbox,
-    address_keys,
-    address_row,
-    prepare,
-)
+from gateway.media.datagrams import Inbox, Outbox, address_keys, address_row, prepare
 from gateway.media.demultiplex import DTLS, RTCP, RTP, STUN, kinds_of
 from gateway.media.endpoint import IceLiteEndpoint
 from gateway.media.engine import Engine
@@ -47,9 +40,6 @@ _MOST_BATCHES = 8
 
 _STILL_THERE = 5.0
 """Seconds; a phone whose media came within them consents to ours."""
-
-MOST_RTCP = 8
-"""Of one peer between two calls of `handle_timeout`; a packet may hold dozens of reports."""
 
 _TURNS = 5
 """Calls of `handle_timeout` in which each phone has its turn once."""
@@ -127,8 +117,6 @@ class PhonePorts:
         self._own: set[AddressKey] = set()
         """Our sockets' addresses: what comes from there was meant for a phone that named one of
         them as its own, and would go round for ever."""
-        self._rtcp: Counter[int] = Counter()
-        """Taken lately, by row."""
 
     def __len__(self) -> int:
         return len(self._phones)
@@ -186,7 +174,6 @@ class PhonePorts:
 
     def handle_timeout(self, now: float) -> None:
         """What is due; each phone's every few times."""
-        self._rtcp.clear()
         self._turn = (self._turn + 1) % _TURNS
         for phone in self._phones.values():
             if phone.associations and phone.row % _TURNS == self._turn:
@@ -318,11 +305,7 @@ class PhonePorts:
         if data is None:
             return
         phone.rtcp_heard = now
-        self._rtcp[phone.row] += 1
-        if self._rtcp[phone.row] > MOST_RTCP:
-            self._engine.streams.refused[phone.row] += 1
-        else:
-            phone.on_rtcp(data)
+        phone.on_rtcp(data)
 
     def _receive(self, phone: Phone, number: int, index: int, key: AddressKey, now: float) -> None:
         """STUN or DTLS. Without ICE only the phone itself may speak to its association."""

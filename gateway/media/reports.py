@@ -26,6 +26,9 @@ from gateway.media.rtcp import (
 
 _CNAME = "trestle"
 
+_MOST: Final = 8
+"""Packets of one peer between two calls of `renew`: each may hold dozens of reports."""
+
 _NAMES: Final[Mapping[type[RtcpPacket], str]] = {
     SenderReport: "sr",
     ReceiverReport: "rr",
@@ -49,7 +52,7 @@ class _Heard:
 
 
 class Reporter:
-    """Streams are known by their rows."""
+    """Streams are known by their rows. `renew` a few times in a second."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -58,8 +61,14 @@ class Reporter:
         """Seconds, by row, for streams whose peer reports."""
         self.lost_there: dict[int, float] = {}
         """The part of what we sent that did not reach the peer lately, 0 to 1, by row."""
+        self._lately: Counter[int] = Counter()
+        """Packets of each peer, by its first row."""
         self.received: Counter[str] = Counter()
         """RTCP packets so far, by kind. Feedback (NACK, PLI, FIR) is counted and no more."""
+
+    def renew(self) -> None:
+        """So many more are taken of each peer."""
+        self._lately.clear()
 
     def forget(self, row: int) -> None:
         self._heard.pop(row, None)
@@ -85,8 +94,13 @@ class Reporter:
     def receive(self, ours: Mapping[int, int], packet: bytes, wall_clock: float) -> None:
         """A compound packet of the peer's; what cannot be read is read over.
 
-        `ours`: the rows that the peer shares, by the SSRCs that we send with.
+        `ours`: the rows that the peer shares, by the SSRCs that we send with; at least one.
         """
+        peer = next(iter(ours.values()))
+        self._lately[peer] += 1
+        if self._lately[peer] > _MOST:
+            self._engine.streams.refused[peer] += 1
+            return
         try:
             parts = parse(packet)
         except ValueError:

@@ -25,7 +25,8 @@ class SinglePackets:
     def send(
         self, row: int, payload_type: int, timestamp: int, payload: bytes, *, marker: bool
     ) -> None:
-        """At most `WIDTH` octets of payload; the stream has to be one that goes out."""
+        """At most `WIDTH` octets of payload; the stream has to be one that goes out. What cannot
+        be closed with its keys is not sent."""
         streams, outbox = self._streams, self._outbox
         sending = streams.sending[row]
         sequence = (int(streams.sequence[row]) + 1) & 0xFFFF
@@ -45,9 +46,9 @@ class SinglePackets:
         outbox.rows[0, : len(data)] = np.frombuffer(data, np.uint8)
         outbox.lengths[0] = len(data)
         outbox.addresses[0] = address_row(sending.address)
-        if sending.session is not None:
-            self._packets.protect([0], [sending.session])
-        outbox.send(sending.sock, 0, 1)
+        session = sending.session
+        if session is None or self._packets.protect([0], [session]).all():
+            outbox.send(sending.sock, 0, 1)
 
 
 def _mid_extension(sending: Sending) -> bytes:

@@ -148,6 +148,7 @@ class Switchboard:
         self._ice.handle_timeout(now)
         self._phones.handle_timeout(now)
         self.engine.handle_timeout(now)
+        self._reporter.renew()
         self._recorders.handle_timeout(now)
         self._tell_lost(now)
         turn = self._turn = (self._turn + 1) % self._report_turns

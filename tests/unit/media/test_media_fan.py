@@ -191,3 +191,17 @@ def test_where_io_uring_is_forbidden_epoll_does_it(monkeypatch: pytest.MonkeyPat
     chosen = fan_in(KEYS, CAPACITY)
     assert isinstance(chosen, PollFanIn)
     chosen.close()
+
+
+@needs_ring
+def test_what_the_kernel_had_no_memory_for_is_asked_again(
+    stack: ExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fan, sock, peer = ring_fan_in(), bound(stack), bound(stack)
+    submit = Ring.submit
+    monkeypatch.setattr(Ring, "submit", lambda ring, count: 0)
+    fan.add(sock, 3)
+    monkeypatch.setattr(Ring, "submit", submit)
+    peer.sendto(b"heard", sock.getsockname())
+    assert [content for _, content, _ in received(fan)] == [b"heard"]
+    fan.close()

@@ -189,6 +189,13 @@ def test_a_new_ssrc_begins_anew() -> None:
     assert stream.played[-1] == 9000
 
 
+def test_a_jump_of_the_numbers_is_no_loss() -> None:
+    stream = Stream()
+    stream.run(steady(50), 1)
+    stream.put(50, SENT_AT + 1.0, sequence=50 + 20_000)
+    assert stream.buffers.lost(ROW)[0] == 0
+
+
 def test_a_sender_whose_clock_jumps_back_is_heard_again_soon() -> None:
     stream = Stream()
     stream.run(steady(100), 2)

@@ -121,3 +121,17 @@ def test_feedback_and_rubbish_are_counted(reporter: Reporter, pair: tuple[Leg, L
     reporter.receive({leg.ssrc: leg.row}, b"".join(map(bytes, feedback)), NOW)
     reporter.receive({leg.ssrc: leg.row}, b"\x80\xc8\x00\x10", NOW)
     assert reporter.received == {"nack": 1, "pli": 1, "fir": 1, "unreadable": 1}
+
+
+def test_who_reports_all_the_time_is_heard_now_and_then(
+    table: Table, reporter: Reporter, pair: tuple[Leg, Leg]
+) -> None:
+    flooder, other = pair
+    for _ in range(1000):
+        reporter.receive({flooder.ssrc: flooder.row}, bytes(Bye((1,))), NOW)
+    reporter.receive({other.ssrc: other.row}, bytes(Bye((1,))), NOW)
+    assert reporter.received == {"bye": 9}
+    assert table.engine.streams.refused[[flooder.row, other.row]].tolist() == [992, 0]
+    reporter.renew()
+    reporter.receive({flooder.ssrc: flooder.row}, bytes(Bye((1,))), NOW)
+    assert reporter.received == {"bye": 10}
