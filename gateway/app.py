@@ -19,6 +19,7 @@ from gateway.media.settings import Settings
 from gateway.media.worker_plane import WorkerPlane
 from gateway.ports import Bridge
 from gateway.trees.policies.breadth_first import BreadthFirst
+from gateway.web.ice_servers import IceServers
 from gateway.web.metrics import exposition
 from gateway.web.server import WebServer
 from sipbridge.bridge import SipBridge
@@ -60,6 +61,7 @@ class Gateway:
             certificate=config.web.certificate,
             key=config.web.key,
             state_dir=config.state_dir,
+            ice_servers=_ice_servers(config),
             status=self.status,
             metrics=self.metrics,
             sounds=prompts.find(config.media.language, config.media.sounds),
@@ -188,6 +190,11 @@ def _plane(config: Config) -> InlinePlane | WorkerPlane:
         recordings=str(media.recordings or config.state_dir / "recordings"),
     )
     return WorkerPlane(settings, media.workers) if media.workers else InlinePlane(settings)
+
+
+def _ice_servers(config: Config) -> IceServers:
+    ice = config.ice
+    return IceServers(ice.stun, ice.turn, ice.secret, ice.lifetime, ice.username, ice.password)
 
 
 def _sip(config: Config) -> SipBridge:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from gateway.errors import ConfigError
+from gateway.iceuri import stun_uri, turn_uri
 from gateway.yamltext import (
     ConfigErrors,
     Problems,
@@ -28,6 +29,7 @@ from gateway.yamltext import (
     optional,
     read,
     switch,
+    text,
     whole,
 )
 
@@ -106,6 +108,23 @@ def _seconds(value: Value) -> float:
     return seconds
 
 
+def _uris(check: Callable[[str], str]) -> Callable[[Value], tuple[str, ...]]:
+    """One URI or a list; the word `none` for none."""
+
+    def one(value: Value) -> str:
+        try:
+            return check(value.text())
+        except ValueError as error:
+            raise value.error(str(error)) from None
+
+    def reader(value: Value) -> tuple[str, ...]:
+        if value.is_word("none", "off"):
+            return ()
+        return tuple(one(item) for item in value.items())
+
+    return reader
+
+
 def _language(value: Value) -> str:
     """A language tag as a folder may be called; RFC 5646 in lower case."""
     tag = value.text().lower()
@@ -131,6 +150,24 @@ class WebConfig:
     """PEM file with the certificate and its chain. None: a generated one, kept in `state_dir`."""
     key: Path | None = _setting(None, optional(existing_file))
     """PEM file with the key of `certificate`."""
+
+
+@dataclass(frozen=True, slots=True)
+class IceConfig:
+    """How browsers find a way to each other through NATs and firewalls."""
+
+    stun: tuple[str, ...] = _setting((), _uris(stun_uri))
+    """They tell a browser its address on the other side of its NAT; RFC 7064."""
+    turn: tuple[str, ...] = _setting((), _uris(turn_uri))
+    """They pass media on where no direct way is open; RFC 7065."""
+    secret: str | None = _setting(None, _secret, secret=True)
+    """Shared with the TURN servers (coturn: static-auth-secret): passwords are made with it."""
+    lifetime: float = _setting(86_400.0, _seconds)
+    """Seconds that such a password is good; pages in a room get the next one in time."""
+    username: str | None = _setting(None, optional(text))
+    """For TURN servers that share no secret: one for all."""
+    password: str | None = _setting(None, _secret, secret=True)
+    """Of `username`. Every page in a room can read it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +250,7 @@ class Config:
     """The whole file; its fields are the file's sections."""
 
     web: WebConfig = field(default_factory=WebConfig)
+    ice: IceConfig = field(default_factory=IceConfig)
     sip: SipConfig = field(default_factory=SipConfig)
     xmpp: XmppConfig = field(default_factory=XmppConfig)
     media: MediaConfig = field(default_factory=MediaConfig)
@@ -283,6 +321,24 @@ def _check_web(web: WebConfig, section: Section) -> None:
             raise given.error(f"needs '{other}' beside it")
 
 
+def _check_ice(ice: IceConfig, section: Section) -> None:
+    # What stands in the file, also where it could not be read: one mistake is told once.
+    given = {key: value for key, value in section.found.items() if not value.is_word("none", "off")}
+    if "secret" in given and "username" in given:
+        raise given["username"].error("'secret' makes user names: remove one of the two")
+    for one, other in (("username", "password"), ("password", "username")):
+        if one in given and other not in given:
+            raise given[one].error(f"needs '{other}' beside it")
+    if "turn" in given and not given.keys() & {"secret", "username"}:
+        raise given["turn"].error(
+            "needs 'secret' beside it, which the TURN server knows too: !env NAME or !file path;"
+            " or 'username' and 'password'"
+        )
+    for key in ("secret", "username"):
+        if key in given and "turn" not in given:
+            raise given[key].error("is for TURN servers: name them in 'turn'")
+
+
 def _check_sip(sip: SipConfig, section: Section) -> None:
     if sip.enabled and not (sip.udp or sip.tcp):
         raise section.value.error("udp and tcp are both off: switch one on, or 'enabled' off")
@@ -345,6 +401,7 @@ def _place(top: Value, *keys: str) -> Value:
 
 _CHECKS: Mapping[type, Callable[[Any, Section], None]] = {
     WebConfig: _check_web,
+    IceConfig: _check_ice,
     SipConfig: _check_sip,
     XmppConfig: _check_xmpp,
     MediaConfig: _check_media,

@@ -324,6 +324,10 @@ def welcome(
     )
 
 
+def ice_servers(servers: Sequence[Mapping[str, object]]) -> str:
+    return _write("ice_servers", ice_servers=list(servers))
+
+
 def event(leg_event: LegEvent) -> str:
     """What the focus tells the leg."""
     match leg_event:

@@ -4,7 +4,7 @@ import asyncio
 import ipaddress
 import logging
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +15,7 @@ from aiohttp import web
 from gateway.errors import Reason
 from gateway.ports import ParticipantId
 from gateway.web.badhttp import server_log
+from gateway.web.ice_servers import IceServers
 from gateway.web.listener import listening_socket
 from gateway.web.metrics import CONTENT_TYPE
 from gateway.web.pages import Pages, add_headers
@@ -78,7 +79,7 @@ class WebServer:
         certificate: Path | None = None,
         key: Path | None = None,
         state_dir: Path,
-        ice_servers: Sequence[Mapping[str, object]] = (),
+        ice_servers: IceServers | None = None,
         status: Callable[[], Mapping[str, object]],
         metrics: Callable[[], bytes],
         sounds: Mapping[str, Path] | None = None,
@@ -92,7 +93,7 @@ class WebServer:
         self._certificate = certificate
         self._key = key
         self._state_dir = state_dir
-        self._ice_servers = ice_servers
+        self._ice_servers = ice_servers or IceServers()
         self._status = status
         self._metrics = metrics
         self._sounds = sounds or {}

@@ -7,6 +7,7 @@ Whatever a browser sends can end at most its own participation.
 import asyncio
 import logging
 import re
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -29,6 +30,7 @@ from gateway.ports import (
 )
 from gateway.web import protocol
 from gateway.web.allowance import Allowance
+from gateway.web.ice_servers import IceServers
 from gateway.web.outbox import Outbox
 from gateway.web.protocol import CloseCode, ErrorCode, ProtocolError
 
@@ -120,7 +122,7 @@ class Session:
         host: str,
         focus: NativeFocus,
         tokens: Tokens,
-        ice_servers: Sequence[Mapping[str, object]],
+        ice_servers: IceServers,
         limits: Limits,
     ) -> None:
         now = asyncio.get_running_loop().time()
@@ -134,6 +136,7 @@ class Session:
         self._tokens = tokens
         self._ice_servers = ice_servers
         self._limits = limits
+        self._renewal: asyncio.TimerHandle | None = None
         self._outbox = Outbox(socket, abort)
         self._state = _State.WAITING
         self._held: list[LegEvent] = []
@@ -183,6 +186,8 @@ class Session:
             await self._close_at_once(CloseCode.FAILURE)
         finally:
             overdue.cancel()
+            if self._renewal is not None:
+                self._renewal.cancel()
             self._leave(Reason.CONNECTIVITY, "the connection was cut")
             self._state = _State.ENDED
 
@@ -222,7 +227,7 @@ class Session:
         if frame.type is WSMsgType.BINARY:
             self._offence(ProtocolError(ErrorCode.BAD_MESSAGE, "only text frames are used"))
             return
-        _log.debug("%s < %s", self.id, _without_token(frame.data))
+        _log.debug("%s < %s", self.id, _without_secrets(frame.data))
         try:
             message = protocol.parse(frame.data)
             self._handle(message)
@@ -263,11 +268,22 @@ class Session:
         token = self._tokens.issue(self)
         may_record = self._focus.may_record
         self._send(
-            protocol.welcome(self.id, token, room, self._ice_servers, SEAT, may_record=may_record)
+            protocol.welcome(self.id, token, room, self._servers(), SEAT, may_record=may_record)
         )
         for event in self._held:
             self._send(protocol.event(event))
         self._held.clear()
+
+    def _servers(self) -> Sequence[Mapping[str, object]]:
+        """For ICE; when their credentials are about to end, the browser is sent others."""
+        after = self._ice_servers.renew_after
+        if after is not None:
+            self._renewal = asyncio.get_running_loop().call_later(after, self._renew_servers)
+        return self._ice_servers.for_participant(self.id, time.time())
+
+    def _renew_servers(self) -> None:
+        if self._state is _State.JOINED:
+            self._send(protocol.ice_servers(self._servers()))
 
     def _caller(self) -> Address:
         return Address("web", self.id, self._host)
@@ -331,7 +347,7 @@ class Session:
     # --- writing and ending -----------------------------------------------------------------
 
     def _send(self, message: str) -> None:
-        _log.debug("%s > %s", self.id, _without_token(message))
+        _log.debug("%s > %s", self.id, _without_secrets(message))
         self._outbox.send(message)
 
     def _error(self, code: ErrorCode, text: str) -> None:
@@ -408,10 +424,10 @@ _CLOSE_CODES = {
     Reason.SHUTDOWN: CloseCode.RESTART,
 }
 
-_TOKEN = re.compile(r'("token"\s*:\s*")[^"]*')
+_SECRETS = re.compile(r'("(?:token|credential)"\s*:\s*")[^"]*')
 _MAX_LOGGED = 400
 
 
-def _without_token(text: str) -> str:
-    """For the log: who can read it must not be able to take somebody's place."""
-    return ascii(_TOKEN.sub(r"\1...", text[:_MAX_LOGGED]))[1:-1]
+def _without_secrets(text: str) -> str:
+    """For the log: who can read it must not be able to take somebody's place, or use our TURN."""
+    return ascii(_SECRETS.sub(r"\1...", text[:_MAX_LOGGED]))[1:-1]

@@ -89,6 +89,23 @@ def test_a_secret_comes_from_a_file_and_is_never_printed(tmp_path: Path) -> None
     assert "hush" not in repr(config)
 
 
+def test_turn_servers_come_with_a_secret_or_with_one_name_for_all(tmp_path: Path) -> None:
+    servers = "['turn:[2001:db8::1]:3478?transport=tcp', turns:t.example]"
+    shared = f"ice: {{stun: stun:s.example, turn: {servers}, secret: !env S, lifetime: 60}}"
+    ice = load(write(tmp_path, shared), {"S": "hush"}).ice
+    assert ice.stun == ("stun:s.example",)
+    assert ice.turn == ("turn:[2001:db8::1]:3478?transport=tcp", "turns:t.example")
+    assert (ice.secret, ice.lifetime) == ("hush", 60)
+    static = f"ice: {{turn: {servers}, username: ana, password: !env S}}"
+    ice = load(write(tmp_path, static), {"S": "hush"}).ice
+    assert (ice.username, ice.password, ice.secret) == ("ana", "hush", None)
+    assert "hush" not in repr(ice)
+
+
+def test_a_turn_server_that_cannot_be_read_is_one_mistake(tmp_path: Path) -> None:
+    assert len(complaints(tmp_path, "ice: {turn: 'sip:a', secret: !env S}", S="hush")) == 1
+
+
 def test_all_mistakes_of_a_file_are_told_at_once(tmp_path: Path) -> None:
     text = """\
 web:
@@ -135,6 +152,25 @@ log_level: inof
         ("web: {certificate: no.pem}", "1:20: web.certificate: there is no file "),
         ("web: {certificate: gateway.yaml}", "1:20: web.certificate: needs 'key' beside it"),
         ("web: {key: gateway.yaml}", "1:12: web.key: needs 'certificate' beside it"),
+        ("ice: {stun: 'http://a'}", "1:13: ice.stun: expected a STUN server such as stun:stun.exa"),
+        ("ice: {stun: ['stun:a', 'turn:a']}", "1:24: ice.stun[1]: expected a STUN server such as "),
+        (
+            "ice: {turn: 'turn:a:0', secret: !env S}",
+            "1:13: ice.turn: expected a TURN server such as turn:turn.example.org:3478?transport="
+            "udp, not 'turn:a:0'",
+        ),
+        (
+            "ice: {turn: 'turn:a'}",
+            "1:13: ice.turn: needs 'secret' beside it, which the TURN server",
+        ),
+        ("ice: {secret: !env S}", "1:15: ice.secret: is for TURN servers: name them in 'turn'"),
+        ("ice: {secret: hush}", "1:15: ice.secret: a secret does not stand here itself: use !env "),
+        ("ice: {turn: 'turn:a', username: b}", "1:33: ice.username: needs 'password' beside it"),
+        (
+            "ice: {turn: 'turn:a', username: b, password: !env S, secret: !env S}",
+            "1:33: ice.username: 'secret' makes user names: remove one of the two",
+        ),
+        ("ice: {lifetime: 0}", "1:17: ice.lifetime: expected seconds from 1 to 86400, not '0'"),
         ("web: []", "1:6: web: expected names with values"),
         ("sip: {udp: off, tcp: off}", "1:6: sip: udp and tcp are both off"),
         ("sip: {host: 'a:5060'}", "1:13: sip.host: expected a host name, not 'a:5060'"),
@@ -171,7 +207,7 @@ log_level: inof
     ],
 )
 def test_a_mistake_is_told_with_its_place(tmp_path: Path, text: str, complaint: str) -> None:
-    [line] = complaints(tmp_path, text)[:1]
+    [line] = complaints(tmp_path, text, S="hush")[:1]
     assert line.startswith(f"gateway.yaml:{complaint}"), line
 
 

@@ -14,6 +14,7 @@ from gateway.dialplan.load import load_plan
 from gateway.errors import Reason, Refused
 from gateway.ports import Answer, Candidate, Edge, MediaEvent, Offer, ParticipantId, RoomName, Track
 from gateway.trees.policies.breadth_first import BreadthFirst
+from gateway.web.ice_servers import IceServers
 from gateway.web.metrics import exposition
 from gateway.web.server import WebServer
 from gateway.web.session import Limits
@@ -184,6 +185,7 @@ async def running_site(
     max_participants: int = 10,
     recording: bool = False,
     sounds: Mapping[str, Path] | None = None,
+    ice_servers: IceServers | None = None,
 ) -> AsyncIterator[Site]:
     loop = asyncio.get_running_loop()
     plane = SilentPlane()
@@ -200,6 +202,7 @@ async def running_site(
         port=0,
         tls_port=None,
         state_dir=state_dir,
+        ice_servers=ice_servers,
         status=lambda: {"open": server.inventory()},
         metrics=lambda: exposition(server.inventory(), {}),
         sounds=sounds,
