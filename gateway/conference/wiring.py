@@ -4,7 +4,8 @@ A plan says how a tree shall look; the wiring knows which edges stand, which nod
 stream, and which edges may come next. Three rules:
 
 - A node is asked to forward a stream only once it has it: it is the root, or it said so.
-- A new edge comes before the old one goes (make before break), so a move costs no sound.
+- A new edge comes before the old one goes (make before break), so a move costs no sound. Who is
+  here but wants the stream no more passes it on until its children have moved.
 - No edge is added that would feed a node from below itself, not even for a moment.
 """
 
@@ -43,15 +44,14 @@ class TreeWiring:
         self._feeds: dict[ParticipantId, _Feed] = {}
 
     def replan(self, tree: Tree, present: Collection[ParticipantId], now: float) -> list[Move]:
-        """`tree` is wanted from now on.
+        """`tree` is wanted from now on; its root is the same always.
 
         An edge of a node that is not in `present` any more ends by that alone: nobody is told.
         """
-        ended = [
-            Detach(edge) for edge in self._cut(tree) if {edge.parent, edge.child} <= {*present}
-        ]
+        assert tree.root == self._tree.root
+        self._forget_the_absent(present)
         self._tree = tree
-        return [*self._advance(now), *ended]
+        return self._advance(now)
 
     def ready(self, child: ParticipantId, parent: ParticipantId, now: float) -> list[Move]:
         """`child` has the stream from `parent`. An edge that does not stand is ignored."""
@@ -76,18 +76,14 @@ class TreeWiring:
     def waiting(self) -> Iterator[tuple[ParticipantId, float]]:
         """Nodes that were attached and have not said ready, with the time of the last Attach."""
         for child, feed in self._feeds.items():
-            if feed.carrier is None and feed.parents:
+            if feed.carrier is None and feed.parents and child in self._tree.parent_of:
                 yield child, max(feed.parents.values())
 
-    def _cut(self, tree: Tree) -> Iterator[Edge]:
-        """Drops the edges whose ends are not both in `tree`, and all if it has another root."""
-        nodes = {tree.root, *tree.parent_of} if tree.root == self._tree.root else set()
+    def _forget_the_absent(self, present: Collection[ParticipantId]) -> None:
         for child, feed in list(self._feeds.items()):
-            for parent in list(feed.parents):
-                if child not in nodes or parent not in nodes:
-                    feed.drop(parent)
-                    yield self._edge(parent, child)
-            if child not in nodes:
+            for parent in [p for p in feed.parents if p not in present]:
+                feed.drop(parent)
+            if child not in present:
                 del self._feeds[child]
 
     def _advance(self, now: float) -> list[Move]:
@@ -95,7 +91,20 @@ class TreeWiring:
         moves: list[Move] = []
         while any([self._advance_node(c, p, now, moves) for c, p in self._tree.parent_of.items()]):
             pass
+        while any([self._retire(node, moves) for node in self._retiring()]):
+            pass
         return moves
+
+    def _retiring(self) -> list[ParticipantId]:
+        """Those who have an edge still and are not in the tree any more."""
+        return [node for node in self._feeds if node not in self._tree.parent_of]
+
+    def _retire(self, node: ParticipantId, moves: list[Move]) -> bool:
+        """Ends the edges of a node that feeds nobody any more; tells whether it did."""
+        if any(node in feed.parents for feed in self._feeds.values()):
+            return False
+        moves += [Detach(self._edge(parent, node)) for parent in self._feeds.pop(node).parents]
+        return True
 
     def _advance_node(
         self, child: ParticipantId, planned: ParticipantId, now: float, moves: list[Move]

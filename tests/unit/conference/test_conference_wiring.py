@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.conference.focus import READY_TIMEOUT, Conference
+from gateway.conference.wiring import TreeWiring
 from gateway.ports import (
     SEAT,
     Attach,
@@ -22,7 +23,7 @@ from gateway.trees.policies.binary_tree import BinaryTree
 from gateway.trees.policies.breadth_first import BreadthFirst
 from gateway.trees.policies.linked_list import LinkedList
 from gateway.trees.policies.sparse import Sparse
-from gateway.trees.topology import edges
+from gateway.trees.topology import Tree, edges
 
 POLICIES: list[TreePolicy] = [
     *(BreadthFirst(fanout) for fanout in (1, 2, 3)),
@@ -198,3 +199,31 @@ def test_who_stops_publishing_keeps_its_place_and_loses_its_tree() -> None:
     world.conference.publish(a, AUDIO, 0.0)
     world.drain()
     assert world.edges == {Edge(b, b, a), Edge(a, a, b)}
+
+
+def test_a_relay_that_wants_the_stream_no_more_passes_it_on_until_its_children_have_moved() -> None:
+    a, relay, child, leaf = (ParticipantId(name) for name in "abcd")
+    present = {a, relay, child, leaf}
+    wiring = TreeWiring(Tree(a, a, {}))
+    wiring.replan(Tree(a, a, {relay: a, child: relay, leaf: child}), present, 0.0)
+    for node, parent in ((relay, a), (child, relay), (leaf, child)):
+        wiring.ready(node, parent, 0.0)
+    assert wiring.replan(Tree(a, a, {child: a, leaf: child}), present, 1.0) == [
+        Attach(Edge(a, a, child))
+    ]
+    assert Edge(a, relay, child) in wiring.edges()
+    assert wiring.ready(child, a, 2.0) == [Detach(Edge(a, relay, child)), Detach(Edge(a, a, relay))]
+    assert {*wiring.edges()} == {Edge(a, a, child), Edge(a, child, leaf)}
+
+
+def test_relays_that_retire_one_below_the_other_go_together_when_the_last_child_has_moved() -> None:
+    a, upper, lower, child = (ParticipantId(name) for name in "abcd")
+    present = {a, upper, lower, child}
+    wiring = TreeWiring(Tree(a, a, {}))
+    wiring.replan(Tree(a, a, {upper: a, lower: upper, child: lower}), present, 0.0)
+    for node, parent in ((upper, a), (lower, upper), (child, lower)):
+        wiring.ready(node, parent, 0.0)
+    wiring.replan(Tree(a, a, {child: a}), present, 1.0)
+    wiring.ready(child, a, 2.0)
+    assert {*wiring.edges()} == {Edge(a, a, child)}
+    assert [*wiring.waiting()] == []
