@@ -62,6 +62,8 @@ class Report:
 
     uplink: float | None = None
     """In bit/s: what its network can send, over all connections."""
+    limited: bool = True
+    """Whether that is a limit; False where it is only as much as was tried."""
     cpu: Pressure | None = None
     battery: float | None = None
     """0 to 1; None also where it is plugged in."""

@@ -1,0 +1,110 @@
+"""What one participant's reports make of it: a relay, a leaf, or somebody who is not there now.
+
+The plans hang on `Ability`, and each change of it may move whole subtrees. So it changes seldom:
+every limit has two sides or takes its time. Core shape: `receive`, `handle_timeout`,
+`next_timeout`.
+"""
+
+from dataclasses import dataclass
+
+from gateway.conference.report import Pressure, Report
+
+OFFLINE_AFTER = 3.0
+"""Seconds from the last report; docs/protocol.md, "Reports"."""
+
+STRAINED_AFTER = 10.0
+"""Seconds of serious pressure on the processor: shorter ones come with every page that is opened.
+Critical pressure counts at once, since then the sound suffers already."""
+
+RECOVERED_AFTER = 30.0
+"""Seconds without such pressure. More than `STRAINED_AFTER`: who relays no more is less strained by
+that alone, and would go to and fro."""
+
+LOW_BATTERY = 0.30
+GOOD_BATTERY = 0.35
+
+UPLINK_CHANGE = 1.5
+"""By this factor an estimate has to change, since one that is used to the full wavers by less."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ability:
+    """All that planning knows of a participant's reports."""
+
+    online: bool = True
+    strained: bool = False
+    """Its processor has no time for others."""
+    low_battery: bool = False
+    uplink: float | None = None
+    """In bit/s, where that is what holds it back; None: nobody knows of a limit."""
+
+
+class Health:
+    """One participant's, from its first report on; before, and without any, it is able."""
+
+    def __init__(self) -> None:
+        self.ability = Ability()
+        self.online_since = 0.0
+        """When it came back the last time."""
+        self._last: float | None = None
+        self._serious_since: float | None = None
+        self._fine_since: float | None = None
+
+    def receive(self, report: Report, now: float) -> None:
+        """Time never goes back; a report makes its sender be online."""
+        if not self.ability.online:
+            self.online_since = now
+        self._last = now
+        self.ability = Ability(
+            online=True,
+            strained=self._is_strained(report.cpu, now),
+            low_battery=self._is_low(report.battery),
+            uplink=self._uplink(report),
+        )
+
+    def next_timeout(self) -> float | None:
+        """When it will have been silent for too long."""
+        if self._last is None or not self.ability.online:
+            return None
+        return self._last + OFFLINE_AFTER
+
+    def handle_timeout(self, now: float) -> None:
+        deadline = self.next_timeout()
+        if deadline is not None and deadline <= now:
+            was = self.ability
+            self.ability = Ability(False, was.strained, was.low_battery, was.uplink)
+            # Of the time in which nothing was heard nothing is known.
+            self._serious_since = self._fine_since = None
+
+    def _is_strained(self, cpu: Pressure | None, now: float) -> bool:
+        is_serious = cpu in (Pressure.SERIOUS, Pressure.CRITICAL)
+        self._serious_since = _since(self._serious_since, is_serious, now)
+        self._fine_since = _since(self._fine_since, not is_serious, now)
+        if self.ability.strained:
+            return self._fine_since is None or now - self._fine_since < RECOVERED_AFTER
+        if self._serious_since is None:
+            return False
+        return cpu is Pressure.CRITICAL or now - self._serious_since >= STRAINED_AFTER
+
+    def _is_low(self, battery: float | None) -> bool:
+        enough = GOOD_BATTERY if self.ability.low_battery else LOW_BATTERY
+        return battery is not None and battery < enough
+
+    def _uplink(self, report: Report) -> float | None:
+        """An estimate that is not used up is no limit: browsers do not try what nobody needs.
+
+        But one that was a limit stays one until the estimate has grown, or else who was spared
+        would be burdened again at once.
+        """
+        held, told = self.ability.uplink, report.uplink
+        if told is None or (held is None and not report.limited):
+            return held
+        if held is None or told <= held / UPLINK_CHANGE or told >= held * UPLINK_CHANGE:
+            return told
+        return held
+
+
+def _since(since: float | None, holds: bool, now: float) -> float | None:
+    if not holds:
+        return None
+    return now if since is None else since

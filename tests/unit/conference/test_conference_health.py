@@ -1,0 +1,117 @@
+"""What reports make of a participant: it changes for good reasons only, and not to and fro."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.conference.health import (
+    OFFLINE_AFTER,
+    RECOVERED_AFTER,
+    STRAINED_AFTER,
+    UPLINK_CHANGE,
+    Ability,
+    Health,
+)
+from gateway.conference.report import Pressure, Report
+from gateway.conference.uplink import COSTS, capacities
+from gateway.ports import StreamKind
+
+
+def reported(health: Health, report: Report, start: int, seconds: int) -> None:
+    """One report each second, from `start` on, for so many seconds."""
+    for now in range(start, start + seconds + 1):
+        health.receive(report, float(now))
+
+
+def test_who_never_reported_is_online_for_ever() -> None:
+    health = Health()
+    health.handle_timeout(1e9)
+    assert health.next_timeout() is None
+    assert health.ability == Ability()
+
+
+def test_three_seconds_of_silence_are_offline_until_the_next_report() -> None:
+    health = Health()
+    health.receive(Report(), 10.0)
+    assert health.next_timeout() == 10.0 + OFFLINE_AFTER
+    health.handle_timeout(12.9)
+    assert health.ability.online
+    health.handle_timeout(13.0)
+    assert not health.ability.online
+    assert health.next_timeout() is None
+    health.receive(Report(), 40.0)
+    assert health.ability.online
+    assert health.online_since == 40.0
+
+
+def test_serious_pressure_counts_after_ten_seconds_and_critical_at_once() -> None:
+    health = Health()
+    reported(health, Report(cpu=Pressure.SERIOUS), 0, int(STRAINED_AFTER) - 1)
+    assert not health.ability.strained
+    health.receive(Report(cpu=Pressure.FAIR), 10.0)
+    reported(health, Report(cpu=Pressure.SERIOUS), 11, int(STRAINED_AFTER))
+    assert health.ability.strained
+    hurried = Health()
+    hurried.receive(Report(cpu=Pressure.CRITICAL), 0.0)
+    assert hurried.ability.strained
+
+
+def test_a_strained_processor_has_to_be_fine_for_half_a_minute() -> None:
+    health = Health()
+    health.receive(Report(cpu=Pressure.CRITICAL), 0.0)
+    reported(health, Report(cpu=Pressure.NOMINAL), 1, int(RECOVERED_AFTER) - 1)
+    health.receive(Report(cpu=Pressure.SERIOUS), 31.0)
+    reported(health, Report(cpu=Pressure.FAIR), 32, int(RECOVERED_AFTER) - 1)
+    assert health.ability.strained
+    health.receive(Report(cpu=Pressure.FAIR), 32 + RECOVERED_AFTER)
+    assert not health.ability.strained
+
+
+def test_a_battery_that_wavers_about_the_limit_changes_nothing_twice() -> None:
+    health, seen = Health(), []
+    for now, battery in enumerate([0.31, 0.29, 0.31, 0.29, 0.34, 0.36, 0.34, 0.2, None]):
+        health.receive(Report(battery=battery), float(now))
+        seen.append(health.ability.low_battery)
+    assert seen == [False, True, True, True, True, False, False, True, False]
+
+
+def test_an_estimate_is_a_limit_only_when_it_is_used_up() -> None:
+    health = Health()
+    health.receive(Report(uplink=300_000, limited=False), 0)
+    assert health.ability.uplink is None
+    health.receive(Report(uplink=900_000, limited=True), 1)
+    assert health.ability.uplink == 900_000
+    # It sends less now, by our own doing, so its estimate is no limit; it is kept all the same.
+    health.receive(Report(uplink=800_000, limited=False), 2)
+    health.receive(Report(uplink=None), 3)
+    assert health.ability.uplink == 900_000
+    health.receive(Report(uplink=1_400_000, limited=False), 4)
+    assert health.ability.uplink == 1_400_000
+
+
+@given(st.floats(1e5, 1e7), st.lists(st.floats(0.82, 1.22), max_size=50))
+def test_an_estimate_that_wavers_never_changes_the_ability(
+    uplink: float, wavering: list[float]
+) -> None:
+    health = Health()
+    health.receive(Report(uplink=uplink), 0)
+    was = health.ability
+    for now, factor in enumerate(wavering, 1):
+        assert 1 / UPLINK_CHANGE < factor < UPLINK_CHANGE
+        health.receive(Report(uplink=uplink * factor), float(now))
+        assert health.ability == was
+
+
+@given(st.floats(0, 1e8), st.dictionaries(st.sampled_from(StreamKind), st.integers(0, 40)))
+def test_what_is_kept_for_each_kind_fits_the_uplink(
+    uplink: float, shares: dict[StreamKind, int]
+) -> None:
+    found = capacities(uplink, shares)
+    assert found.keys() == shares.keys()
+    sent = sum(min(found[kind], shares[kind]) * COSTS[kind] for kind in shares)
+    assert sent <= uplink + 1e-3
+
+
+def test_sound_comes_before_pictures() -> None:
+    everybody = {StreamKind.HIGH: 9, StreamKind.AUDIO: 9}
+    assert capacities(360_000, everybody) == {StreamKind.AUDIO: 9, StreamKind.HIGH: 0}
+    assert capacities(2_760_000, everybody) == {StreamKind.AUDIO: 69, StreamKind.HIGH: 2}
