@@ -59,6 +59,14 @@ def _secret(value: Value) -> str | None:
     return value.secret()
 
 
+def _token(value: Value) -> str | None:
+    """A secret that nobody guesses, and that a browser can send in a header."""
+    token = value.secret()
+    if not re.fullmatch(r"[A-Za-z0-9._~+/=-]{16,128}", token):
+        raise value.error("expected 16 to 128 of A-Z a-z 0-9 . _ ~ + / = - in the secret")
+    return token
+
+
 def _address(value: Value) -> str:
     """An IP address; names are refused, since they can mean several."""
     try:
@@ -150,6 +158,8 @@ class WebConfig:
     """PEM file with the certificate and its chain. None: a generated one, kept in `state_dir`."""
     key: Path | None = _setting(None, optional(existing_file))
     """PEM file with the key of `certificate`."""
+    monitor_token: str | None = _setting(None, _token, secret=True)
+    """What lets people see the monitor. None: a generated one, kept in `state_dir`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ import re
 
 from gateway.ports import RoomName
 
-RESERVED = ("api", "assets", "favicon.ico", "health", "metrics", "robots.txt", "ws")
+RESERVED = ("api", "assets", "favicon.ico", "health", "metrics", "monitor", "robots.txt", "ws")
 """What the web server has at the places where rooms have their links."""
 
 RULE = f"1 to 64 of a-z 0-9 - _ . and no dot in front; not {', '.join(RESERVED)}"

@@ -6,7 +6,7 @@
 from pathlib import Path
 
 from gateway.dialplan.match import Pattern, PatternError, fill, names_in, ties
-from gateway.dialplan.model import Plan, Route
+from gateway.dialplan.model import Plan, Room, Route
 from gateway.errors import ConfigError
 from gateway.ports import RoomName
 from gateway.roomname import RULE, room_name
@@ -39,7 +39,7 @@ def load_plan(path: Path | None) -> Plan:
         top = parse(EMBEDDED, Source("embedded dial plan", Path(), {}, problems))
     else:
         top = read(path, {}, problems)
-    plan = Plan.of((), ())
+    plan = Plan.of({}, ())
     try:
         plan = _plan(top)
     except ConfigError as error:
@@ -53,11 +53,11 @@ def _plan(top: Value) -> Plan:
     version = section.need("version")
     if version.text() != _VERSION:
         raise version.error(f"expected {_VERSION}, not '{version.text()}'")
-    return Plan.of(section.read("rooms", _rooms, []), section.read("routes", _routes, []))
+    return Plan.of(section.read("rooms", _rooms, {}), section.read("routes", _routes, []))
 
 
-def _rooms(value: Value) -> list[RoomName]:
-    rooms: list[RoomName] = []
+def _rooms(value: Value) -> dict[RoomName, Room]:
+    rooms: dict[RoomName, Room] = {}
     for text, options in value.names().items():
         room = room_name(text)
         try:
@@ -65,8 +65,8 @@ def _rooms(value: Value) -> list[RoomName]:
                 raise options.error(f"expected {RULE}")
             if room in rooms:
                 raise options.error(f"room '{room}' is declared already")
-            rooms.append(room)
-            options.section([])
+            rooms[room] = Room()
+            rooms[room] = Room(lab=options.section(["lab"]).read("lab", switch, False))
         except ConfigError as error:
             value.source.problems.add(error)
     return rooms

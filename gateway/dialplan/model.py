@@ -38,6 +38,14 @@ class Route:
 
 
 @dataclass(frozen=True, slots=True)
+class Room:
+    """What the plan says of a room that it declares."""
+
+    lab: bool = False
+    """Whether failures may be injected into it, from the monitor."""
+
+
+@dataclass(frozen=True, slots=True)
 class _Candidate:
     pattern: Pattern
     route: Route
@@ -47,14 +55,14 @@ class _Candidate:
 class Plan:
     """Resolves addresses; make one with `of`."""
 
-    rooms: frozenset[RoomName]
+    rooms: Mapping[RoomName, Room]
     routes: tuple[Route, ...]
     _exact: Mapping[str, tuple[_Candidate, ...]]
     """Patterns without captures by their user part; in front, the most specific."""
     _captured: tuple[_Candidate, ...]
 
     @classmethod
-    def of(cls, rooms: Iterable[RoomName], routes: Iterable[Route]) -> "Plan":
+    def of(cls, rooms: Mapping[RoomName, Room], routes: Iterable[Route]) -> "Plan":
         """Indexes the routes. They must be free of ties (`match.ties`)."""
         routes = tuple(routes)
         candidates = sorted(
@@ -68,10 +76,13 @@ class Plan:
                 user = each.pattern.user
                 exact[user] = (*exact.get(user, ()), each)
         captured = tuple(each for each in candidates if not each.pattern.is_exact)
-        return cls(frozenset(rooms), routes, exact, captured)
+        return cls(rooms, routes, exact, captured)
 
     def is_declared(self, room: RoomName) -> bool:
         return room in self.rooms
+
+    def is_lab(self, room: RoomName) -> bool:
+        return self.rooms.get(room, _UNDECLARED).lab
 
     def resolve(self, to: Address, caller: Address) -> Join:
         """The most specific route to `to`. Raises `Refused` (not-found) if there is none."""
@@ -83,6 +94,9 @@ class Plan:
                 if captures is not None:
                     return _join(candidate.route, captures)
         raise Refused(Reason.NOT_FOUND, f"nobody can be reached at {str(to)[:100]!r}")
+
+
+_UNDECLARED = Room()
 
 
 def _join(route: Route, captures: Mapping[str, str]) -> Join:

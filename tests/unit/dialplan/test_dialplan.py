@@ -38,7 +38,7 @@ def complaints(folder: Path, text: str) -> list[str]:
 
 def plan_of(*patterns: str) -> Plan:
     """Each pattern is its own route, of its own name, to the room `hit`."""
-    return Plan.of([], [Route(p, (Pattern.parse(p),), "hit", False) for p in patterns])
+    return Plan.of({}, [Route(p, (Pattern.parse(p),), "hit", False) for p in patterns])
 
 
 def winner(plan: Plan, to: str) -> str | None:
@@ -76,6 +76,12 @@ class TestTheEmbeddedPlan:
     def test_declares_the_demo_room(self) -> None:
         assert load_plan(None).is_declared(RoomName("demo"))
         assert not load_plan(None).is_declared(RoomName("other"))
+
+
+def test_only_a_room_that_says_so_is_for_experiments(tmp_path: Path) -> None:
+    plan = load_text(tmp_path, "version: 1\nrooms: { demo: {lab: yes}, team: {lab: no}, a: {} }")
+    assert plan.is_lab(RoomName("demo"))
+    assert not any(plan.is_lab(RoomName(room)) for room in ("team", "a", "other"))
 
 
 class TestTheMostSpecificPattern:
@@ -124,10 +130,14 @@ def test_numbers_need_no_quotes(tmp_path: Path) -> None:
         ("version: 2", ["1:10: version: expected 1, not '2'"]),
         ("version: 1\nroom: {}", ["2:1: room: unknown name 'room', did you mean 'rooms'?"]),
         (
+            "version: 1\nrooms: { a: {lab: maybe} }",
+            ["2:19: rooms.a.lab: expected on or off, not 'maybe'"],
+        ),
+        (
             "version: 1\nrooms: { .a: {}, b: {max: 3}, c: {}, C: {} }",
             [
                 f"2:14: rooms..a: expected {RULE}",
-                "2:22: rooms.b.max: unknown name 'max', nothing can be set here",
+                "2:22: rooms.b.max: unknown name 'max', known here: lab",
                 "2:41: rooms.C: room 'c' is declared already",
             ],
         ),
@@ -223,7 +233,7 @@ def matches(pattern: Pattern, to: Address) -> bool:
 def test_the_winner_is_a_match_of_the_highest_specificity(
     rules: list[Pattern], to: Address
 ) -> None:
-    plan = Plan.of([], [Route(str(i), (p,), "hit", False) for i, p in enumerate(rules)])
+    plan = Plan.of({}, [Route(str(i), (p,), "hit", False) for i, p in enumerate(rules)])
     hits = [pattern.specificity for pattern in rules if matches(pattern, to)]
     found = winner(plan, str(to))
     assert (found is None) == (not hits)

@@ -235,6 +235,26 @@ def test_ports_that_nobody_listens_on_twice_are_good(tmp_path: Path, text: str) 
     load(write(tmp_path, text), {"S": "hush"})
 
 
+@pytest.mark.parametrize(
+    "token", ["short", "with a blank in it", "x" * 129, "straße-straße-straße"]
+)
+def test_a_monitor_token_that_is_weak_or_no_header_takes_is_refused(
+    tmp_path: Path, token: str
+) -> None:
+    (tmp_path / "token").write_text(token)
+    found = complaints(tmp_path, "web: {monitor_token: !file token}")
+    assert len(found) == 1
+    assert "web.monitor_token: expected 16 to 128 of" in found[0]
+    assert token not in found[0]
+
+
+def test_a_monitor_token_is_never_printed(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("hush-hush-hush-hush")
+    config = load(write(tmp_path, "web: {monitor_token: !file token}"))
+    assert config.web.monitor_token == "hush-hush-hush-hush"
+    assert "hush" not in repr(config)
+
+
 def test_a_refused_secret_is_not_repeated(tmp_path: Path) -> None:
     assert "hush" not in "".join(complaints(tmp_path, "xmpp: {secret: hush}"))
 
