@@ -4,6 +4,7 @@
  * Knows nothing of the page; the page hears of it by the handlers.
  */
 
+import { watchNetwork } from "./path.js";
 import { Peers } from "./peers.js";
 import { EMPTY_ROOM, reduce } from "./room.js";
 import { Signaling } from "./signaling.js";
@@ -29,6 +30,8 @@ const KINDS = /** @type {const} */ (["audio", "video"]);
  * @property {(streams: Map<string, SourceTracks>) => void} streams
  * @property {(levels: import("./control.js").Levels) => void} levels how loud sources are
  * @property {(text: string) => void} notice something the person should know
+ * @property {(about: string, text: string | null) => void} standing the same for as long as it is
+ *     so; null: it is over
  * @property {(ending: Ending) => void} ended not by us
  */
 
@@ -40,8 +43,8 @@ export class Conference {
   #room = EMPTY_ROOM;
   #told = "";
   #closed = false;
+  #endWatch;
   #onMediaChange = () => this.#mediaChanged();
-  #onOnline = () => this.#signaling.retryNow();
   #onVisible = () => document.visibilityState === "visible" && this.#signaling.retryNow();
 
   /**
@@ -59,8 +62,7 @@ export class Conference {
       send: (message) => this.#send(message),
       streams: handlers.streams,
       levels: handlers.levels,
-      trouble: (neighbour) => handlers.notice(this.#troubleWith(neighbour)),
-      seatLost: () => handlers.notice(this.#troubleWith(this.#room.seat)),
+      trouble: handlers.standing,
     });
     this.#signaling = new Signaling(openSocket, () => this.#join(room, name), {
       message: (message) => this.#receive(message),
@@ -71,7 +73,10 @@ export class Conference {
       },
     });
     media.addEventListener("change", this.#onMediaChange);
-    window.addEventListener("online", this.#onOnline);
+    this.#endWatch = watchNetwork(() => {
+      this.#signaling.retryNow();
+      this.#peers.networkChanged();
+    });
     document.addEventListener("visibilitychange", this.#onVisible);
     void this.#start();
   }
@@ -103,7 +108,7 @@ export class Conference {
   #close() {
     this.#closed = true;
     this.#media.removeEventListener("change", this.#onMediaChange);
-    window.removeEventListener("online", this.#onOnline);
+    this.#endWatch();
     document.removeEventListener("visibilitychange", this.#onVisible);
     this.#peers.end();
   }
@@ -121,6 +126,9 @@ export class Conference {
       case "attach":
       case "detach":
         this.#peers.update(this.#room, this.#media.tracks);
+        break;
+      case "ice_servers":
+        this.#peers.useServers(message.ice_servers);
         break;
       case "signal":
         this.#peers.receive(message);
@@ -178,14 +186,5 @@ export class Conference {
       console.error("cannot be sent:", error);
       if (message.type === "signal" && message.to === this.#room.seat) this.#peers.renewSeat();
     }
-  }
-
-  /** @param {string} neighbour */
-  #troubleWith(neighbour) {
-    if (neighbour === this.#room.seat) {
-      return "There is no media connection with the server: phones and XMPP are not heard.";
-    }
-    const who = this.#room.participants.find(({ id }) => id === neighbour)?.name;
-    return `There is no connection with ${who ?? "somebody"}: you may not hear each other.`;
   }
 }

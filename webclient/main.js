@@ -14,7 +14,7 @@ import { RecordingView } from "./views/recording.js";
 import { RosterView } from "./views/roster.js";
 import { StatusView } from "./views/status.js";
 import { TilesView } from "./views/tiles.js";
-import { toast } from "./views/toasts.js";
+import { standingToast, toast } from "./views/toasts.js";
 
 /** @import {SourceTracks} from "./peers.js" */
 /** @import {Ending} from "./signaling.js" */
@@ -106,6 +106,7 @@ class RoomPage {
         },
         levels: (levels) => this.#tiles.tell(levels),
         notice: toast,
+        standing: standingToast,
         ended: (ending) => this.#ended(ending),
       },
     );

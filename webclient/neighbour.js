@@ -11,6 +11,7 @@ import { Control } from "./control.js";
 import { onlyOpus, preferVp8, raiseStart } from "./formats.js";
 import { LinkWatch } from "./method.js";
 import { MAX_VIDEO_BITRATE, Outgoing } from "./outgoing.js";
+import { Path } from "./path.js";
 import { assign, sameTrack } from "./relay.js";
 import { availableBitrate, senderStats } from "./reports.js";
 
@@ -23,8 +24,6 @@ import { availableBitrate, senderStats } from "./reports.js";
 
 /** Candidates of one's own machine take milliseconds; see `#gathers`. */
 const GATHERING_TIMEOUT_MS = 1_000;
-/** After this long without a connection the person is told. */
-const TROUBLE_AFTER_MS = 10_000;
 /** The seat answers at once, or something on the way to it was lost. */
 const ANSWER_TIMEOUT_MS = 10_000;
 
@@ -32,7 +31,7 @@ const ANSWER_TIMEOUT_MS = 10_000;
  * @typedef {object} Handlers
  * @property {(body: SignalBody) => void} signal to be sent to the neighbour
  * @property {() => void} change `received()` is another one now
- * @property {() => void} trouble there has been no connection for a while
+ * @property {(lost: boolean) => void} trouble there is no connection for a while; `lost`: was one
  * @property {(state: RTCPeerConnectionState) => void} state
  * @property {() => void} unanswered the seat has let an offer of ours lie
  * @property {(levels: Levels) => void} levels the neighbour tells how loud sources are
@@ -91,17 +90,14 @@ export class Neighbour {
   #announced = "{}";
   #makingOffer = false;
   #ignoringOffer = false;
-  #restarted = false;
   /** Signals are taken one after the other, as they came. */
   #inbox = Promise.resolve();
   /**
    * COMPAT: Chromium 156: an offer taken back before its first candidate came leaves a connection
    * that never gathers again, not even after an ICE restart. So a crossing offer waits for this.
-   * @type {Promise<unknown>}
    */
-  #gathers;
-  /** @type {ReturnType<typeof setTimeout> | undefined} */
-  #troubleTimer;
+  #gathers = Promise.resolve();
+  #path;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #answerTimer;
 
@@ -124,12 +120,13 @@ export class Neighbour {
     this.#pc.onnegotiationneeded = () => this.#guard("offer", () => this.#offer());
     this.#pc.onicecandidate = ({ candidate }) => this.#sendCandidate(candidate);
     this.#pc.ontrack = ({ receiver }) => this.#forwarder.tap(receiver);
-    this.#gathers = new Promise((resolve) => {
-      this.#pc.addEventListener("icecandidate", resolve, { once: true });
-    });
+    this.#awaitGathering();
     this.#pc.onsignalingstatechange = () => this.#signalingChanged();
     this.#pc.onconnectionstatechange = () => this.#connectionChanged();
-    this.#watchForTrouble();
+    this.#path = new Path(polite, {
+      restart: () => this.#restartIce(),
+      trouble: (lost) => this.#on.trouble(lost),
+    });
   }
 
   /**
@@ -295,12 +292,30 @@ export class Neighbour {
     }
   }
 
+  /**
+   * For restarts of this connection from now on; the seat's is not restarted.
+   *
+   * COMPAT: Chromium 156 makes a restart of the next offer, whatever that is for.
+   *
+   * @param {RTCIceServer[]} iceServers
+   */
+  useServers(iceServers) {
+    if (this.#isSeat) return;
+    this.#awaitGathering();
+    this.#pc.setConfiguration({ ...this.#pc.getConfiguration(), iceServers });
+  }
+
+  /** The addresses that the neighbour knows of this machine are gone. */
+  networkChanged() {
+    this.#path.networkChanged();
+  }
+
   close() {
     for (const { outgoing } of this.#sending) outgoing.close();
     for (const { track } of this.#pc.getReceivers()) {
       this.#forwarder.forget(this.#forwarder.feedOf(track));
     }
-    clearTimeout(this.#troubleTimer);
+    this.#path.close();
     clearTimeout(this.#answerTimer);
     for (const { end } of this.#incoming.values()) end.abort();
     this.#incoming.clear();
@@ -469,23 +484,22 @@ export class Neighbour {
   #connectionChanged() {
     const state = this.#pc.connectionState;
     console.info(`${this.#id}: connection ${state}`);
-    if (state === "connected") {
-      this.#restarted = false;
-      clearTimeout(this.#troubleTimer);
-      this.#troubleTimer = undefined;
-    } else {
-      this.#watchForTrouble();
-    }
-    // The seat knows no ICE restart: there the owner makes a new connection.
-    if (state === "failed" && !this.#isSeat && !this.#restarted) {
-      this.#restarted = true;
-      this.#pc.restartIce();
-    }
+    this.#path.stateChanged(state);
     this.#on.state(state);
   }
 
-  #watchForTrouble() {
-    this.#troubleTimer ??= setTimeout(() => this.#on.trouble(), TROUBLE_AFTER_MS);
+  #restartIce() {
+    // The seat knows no ICE restart: there the owner makes a new connection.
+    if (this.#isSeat) return;
+    console.info(`${this.#id}: looking for another way`);
+    this.#awaitGathering();
+    this.#pc.restartIce();
+  }
+
+  #awaitGathering() {
+    this.#gathers = new Promise((resolve) => {
+      this.#pc.addEventListener("icecandidate", () => resolve(), { once: true });
+    });
   }
 
   /**

@@ -7,6 +7,7 @@
 
 import { Forwarder } from "./forwarder.js";
 import { Neighbour } from "./neighbour.js";
+import { noPathText } from "./path-watch.js";
 import { arrived, plan, select, wants } from "./relay.js";
 import { EMPTY_ROOM, edgeKey, reachable } from "./room.js";
 
@@ -27,8 +28,8 @@ const LOOK_INTERVAL_MS = 2_000;
  * @typedef {object} Handlers
  * @property {(message: ClientMessage) => void} send
  * @property {(streams: Map<string, SourceTracks>) => void} streams what to play, by source
- * @property {(neighbour: string) => void} trouble no connection with this neighbour for a while
- * @property {() => void} seatLost the seat is not tried any more until the roster is another one
+ * @property {(neighbour: string, text: string | null) => void} trouble there is no way to this
+ *     neighbour, said for people; null: there is one again, or none is needed any more
  * @property {(levels: Levels) => void} levels how loud sources are, as they told
  */
 
@@ -44,6 +45,9 @@ export class Peers {
   #own = {};
   /** @type {RTCIceServer[]} */
   #iceServers = [];
+  /** Neighbours whose trouble was told.
+   * @type {Set<string>} */
+  #troubled = new Set();
   #seatConnections = 0;
   #seatAttempts = 0;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -77,6 +81,24 @@ export class Peers {
     this.close();
     this.#iceServers = iceServers;
     this.#lookTimer = setInterval(() => void this.#look(), LOOK_INTERVAL_MS);
+  }
+
+  /**
+   * Others from now on, for connections that are made or restarted later.
+   *
+   * @param {RTCIceServer[]} iceServers
+   */
+  useServers(iceServers) {
+    this.#iceServers = iceServers;
+    for (const neighbour of this.#neighbours.values()) neighbour.useServers(iceServers);
+  }
+
+  /** This machine has come to another network. */
+  networkChanged() {
+    for (const neighbour of this.#neighbours.values()) neighbour.networkChanged();
+    if (!this.#neighbours.has(this.#room.seat)) return;
+    this.#forgetSeatTroubles();
+    this.renewSeat();
   }
 
   /** What we send to whom, and how. */
@@ -124,6 +146,7 @@ export class Peers {
     this.#neighbours.clear();
     this.#ready.clear();
     this.#room = EMPTY_ROOM;
+    this.#endTroubles();
   }
 
   /**
@@ -140,6 +163,7 @@ export class Peers {
       neighbour.close();
       this.#neighbours.delete(id);
     }
+    this.#endTroubles();
     if (!stay.has(room.seat)) this.#forgetSeatTroubles();
     else if (changed && this.#seatAttempts >= MAX_SEAT_ATTEMPTS) {
       this.#forgetSeatTroubles();
@@ -167,7 +191,7 @@ export class Peers {
   renewSeat() {
     if (this.#seatTimer !== undefined || this.#seatAttempts >= MAX_SEAT_ATTEMPTS) return;
     this.#seatAttempts += 1;
-    if (this.#seatAttempts === MAX_SEAT_ATTEMPTS) return this.#on.seatLost();
+    if (this.#seatAttempts === MAX_SEAT_ATTEMPTS) return this.#trouble(this.#room.seat, false);
     this.#seatTimer = setTimeout(() => {
       this.#seatTimer = undefined;
       this.#neighbours.get(this.#room.seat)?.close();
@@ -228,7 +252,7 @@ export class Peers {
       {
         signal: (body) => this.#on.send({ type: "signal", to: id, ...body }),
         change: () => this.#neighbours.get(id) === neighbour && this.#flow(),
-        trouble: () => this.#on.trouble(id),
+        trouble: (lost) => this.#neighbours.get(id) === neighbour && this.#trouble(id, lost),
         state: (state) => this.#stateChanged(id, state),
         unanswered: () => this.renewSeat(),
         levels: (levels) => this.#passOn(id, levels),
@@ -243,9 +267,42 @@ export class Peers {
    * @param {RTCPeerConnectionState} state
    */
   #stateChanged(id, state) {
+    if (state === "connected" && this.#troubled.delete(id)) this.#on.trouble(id, null);
     if (id !== this.#room.seat) return;
     if (state === "connected") this.#seatAttempts = 0;
     if (state === "failed") this.renewSeat();
+  }
+
+  /**
+   * @param {string} id
+   * @param {boolean} lost whether there was a connection
+   */
+  #trouble(id, lost) {
+    if (!this.#needs(id)) return;
+    const { participants, seat } = this.#room;
+    const name = participants.find((one) => one.id === id)?.name ?? "somebody";
+    this.#troubled.add(id);
+    this.#on.trouble(id, noPathText(id === seat ? null : name, lost, this.#iceServers));
+  }
+
+  /** Who has left, or is fed by somebody else, is not missed. */
+  #endTroubles() {
+    for (const id of this.#troubled) {
+      if (this.#needs(id)) continue;
+      this.#troubled.delete(id);
+      this.#on.trouble(id, null);
+    }
+  }
+
+  /**
+   * Whether anything has to go between us and a neighbour.
+   *
+   * @param {string} id
+   */
+  #needs(id) {
+    const { you, edges } = this.#room;
+    const ends = [you, id];
+    return edges.some(({ parent, child }) => ends.includes(parent) && ends.includes(child));
   }
 
   #forgetSeatTroubles() {

@@ -62,12 +62,13 @@ import { isVisible } from "./names.js";
 /**
  * @typedef {{type: "attach" | "detach"} & Edge} EdgeMessage
  * @typedef {{type: "quality", participants: Record<string, Quality>}} QualityMessage
+ * @typedef {{type: "ice_servers", ice_servers: RTCIceServer[]}} IceServersMessage
  * @typedef {{type: "signal", from: string} & SignalBody} SignalMessage
  * @typedef {{type: "error", code: string, text: string}} ErrorMessage
  * @typedef {{type: "bye", reason: string, text: string}} Bye
  * @typedef {{type: "pong"}} Pong
  * @typedef {Welcome | RosterMessage | EdgeMessage | QualityMessage | SignalMessage} RoomMessage
- * @typedef {RoomMessage | ErrorMessage | Bye | Pong} ServerMessage
+ * @typedef {RoomMessage | IceServersMessage | ErrorMessage | Bye | Pong} ServerMessage
  */
 
 /**
@@ -118,10 +119,11 @@ const READERS = {
     you: string(message, "you"),
     token: string(message, "token"),
     room: string(message, "room"),
-    ice_servers: /** @type {RTCIceServer[]} */ (list(message, "ice_servers")),
+    ice_servers: iceServers(message),
     seat: string(message, "seat"),
     may_record: message.may_record === true,
   }),
+  ice_servers: (message) => ({ type: "ice_servers", ice_servers: iceServers(message) }),
   roster: (message) => ({
     type: "roster",
     version: number(message, "version"),
@@ -223,6 +225,11 @@ function signalBody(message) {
   if (message.tracks !== undefined) body.tracks = tracks(record(message.tracks, "tracks"));
   if (message.connection !== undefined) body.connection = string(message, "connection");
   return body;
+}
+
+/** @param {Record<string, unknown>} message */
+function iceServers(message) {
+  return /** @type {RTCIceServer[]} */ (list(message, "ice_servers"));
 }
 
 /**

@@ -57,6 +57,12 @@ test("a server that says nothing of recording neither does it nor allows it", ()
   assert.equal(parsed({ type: "roster", version: 1, participants: [] }).recorded, false);
 });
 
+test("other servers for ICE are taken whole", () => {
+  const ice_servers = [{ urls: ["turn:t"], username: "1:a", credential: "b" }];
+  assert.deepEqual(parsed({ type: "ice_servers", ice_servers }).ice_servers, ice_servers);
+  assert.throws(() => parsed({ type: "ice_servers", ice_servers: "turn:t" }), ProtocolError);
+});
+
 test("a publishes entry of the future is left out", () => {
   const participants = [{ id: "a", kind: "web", name: "A", publishes: ["audio", "screen"] }];
   assert.deepEqual(parsed({ type: "roster", version: 1, participants }).participants[0].publishes, [

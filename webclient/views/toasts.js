@@ -1,4 +1,4 @@
-/** Short sentences that come and go. */
+/** Short sentences that come and go, or stay for as long as they are true. */
 
 import { byId } from "./dom.js";
 
@@ -6,13 +6,36 @@ const SHOWN_MS = 6_000;
 /** Older ones make room. */
 const MAX_SHOWN = 3;
 
+/** Those that stay, by what they are about.
+ * @type {Map<string, HTMLElement>} */
+const standing = new Map();
+
 /** @param {string} text */
 export function toast(text) {
   const stack = byId("toasts", HTMLElement);
-  for (const old of stack.children) if (old.textContent === text) old.remove();
+  const staying = new Set(standing.values());
+  const passing = [...stack.children].filter((one) => !staying.has(/** @type {any} */ (one)));
+  for (const old of passing) if (old.textContent === text) old.remove();
+  const element = show(text);
+  const shown = passing.filter((one) => one.isConnected);
+  for (const old of shown.slice(0, shown.length + 1 - MAX_SHOWN)) old.remove();
+  setTimeout(() => element.remove(), SHOWN_MS);
+}
+
+/**
+ * @param {string} about
+ * @param {string | null} text null: not any more
+ */
+export function standingToast(about, text) {
+  standing.get(about)?.remove();
+  standing.delete(about);
+  if (text !== null) standing.set(about, show(text));
+}
+
+/** @param {string} text */
+function show(text) {
   const element = document.createElement("p");
   element.textContent = text;
-  stack.append(element);
-  while (stack.children.length > MAX_SHOWN) stack.firstElementChild?.remove();
-  setTimeout(() => element.remove(), SHOWN_MS);
+  byId("toasts", HTMLElement).append(element);
+  return element;
 }
