@@ -36,10 +36,20 @@ class Kind(StrEnum):
 
 
 class MediaKind(StrEnum):
-    """A medium of RFC 8866."""
+    """What a participant publishes: the media of RFC 8866, and its screen."""
 
     AUDIO = "audio"
     VIDEO = "video"
+    SCREEN = "screen"
+
+
+class StreamKind(StrEnum):
+    """What one tree carries of its source; the camera's picture has two layers."""
+
+    AUDIO = "audio"
+    LOW = "low"
+    HIGH = "high"
+    SCREEN = "screen"
 
 
 class StreamKind(StrEnum):
@@ -88,6 +98,7 @@ class Edge:
     source: ParticipantId
     parent: ParticipantId
     child: ParticipantId
+    kind: StreamKind = StreamKind.AUDIO
 
 
 # --- what the focus tells a leg -------------------------------------------------------------
@@ -273,7 +284,7 @@ class Track:
     """What one m-section of a connection between neighbours carries."""
 
     source: ParticipantId
-    kind: MediaKind
+    kind: StreamKind
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,30 +3,45 @@
 Call a method, then drain `events()`. Time comes in as `now` in seconds.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from gateway.conference.wiring import TreeWiring
+from gateway.conference.grove import Grove
 from gateway.errors import Reason, Refused
 from gateway.ports import (
     SEAT,
     Attach,
     Detach,
+    Edge,
     MediaKind,
     Muted,
     Participant,
     ParticipantId,
     Roster,
     RosterChanged,
+    StreamKind,
 )
 from gateway.trees.planner import Membership, Node, Stream, TreePolicy
-from gateway.trees.topology import Forest
+from gateway.trees.topology import Forest, neighbours
 
 READY_TIMEOUT = 10.0
 """Seconds from Attach to ready; whoever takes longer is a leaf from then on, so that nobody waits
 behind it."""
 
 ConferenceEvent = RosterChanged | Attach | Detach
+
+Shown = Mapping[ParticipantId, frozenset[StreamKind]]
+"""The pictures that somebody shows, by source."""
+
+_PICTURES = (StreamKind.LOW, StreamKind.HIGH, StreamKind.SCREEN)
+_SHOWN_UNASKED = frozenset({StreamKind.HIGH, StreamKind.SCREEN})
+_MEDIUM = {
+    StreamKind.AUDIO: MediaKind.AUDIO,
+    StreamKind.LOW: MediaKind.VIDEO,
+    StreamKind.HIGH: MediaKind.VIDEO,
+    StreamKind.SCREEN: MediaKind.SCREEN,
+}
+_OTHER_LAYER = {StreamKind.LOW: StreamKind.HIGH, StreamKind.HIGH: StreamKind.LOW}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,17 +50,23 @@ class _Member:
     native: bool
     """Sends and receives its own media; the others' media ends at the seat."""
     relays: bool = True
+    shows: Shown | None = None
+    """None: it has not said."""
+
+    def wants(self, kind: StreamKind, source: ParticipantId) -> bool:
+        if kind is StreamKind.AUDIO:
+            return True
+        shown = _SHOWN_UNASKED if self.shows is None else self.shows.get(source, frozenset())
+        return kind in shown
 
 
 class Conference:
     """One room from its first participant to its last."""
 
     def __init__(self, policy: TreePolicy, max_participants: int) -> None:
-        self._policy = policy
         self._max_participants = max_participants
         self._members: dict[ParticipantId, _Member] = {}
-        self._forest: Forest = {}
-        self._wirings: dict[ParticipantId, TreeWiring] = {}
+        self._groves = {kind: Grove(kind, policy) for kind in StreamKind}
         self._version = 0
         self._recorded = False
         self._events: list[ConferenceEvent] = []
@@ -62,9 +83,9 @@ class Conference:
         return self._recorded or any(not member.native for member in self._members.values())
 
     @property
-    def forest(self) -> Forest:
-        """The plan; `wirings` may be on the way to it still."""
-        return self._forest
+    def forests(self) -> Mapping[StreamKind, Forest]:
+        """The plan; what stands may be on the way to it still."""
+        return {kind: grove.forest for kind, grove in self._groves.items()}
 
     @property
     def is_full(self) -> bool:
@@ -100,24 +121,28 @@ class Conference:
             self._roster_changed()
             self._replan(now)
 
-    def ready(
-        self, child: ParticipantId, source: ParticipantId, parent: ParticipantId, now: float
-    ) -> None:
-        """`child` receives `source`'s stream from `parent`."""
-        wiring = self._wirings.get(source)
-        if wiring is not None:
-            self._events += wiring.ready(child, parent, now)
+    def view(self, viewer: ParticipantId, shows: Shown, now: float) -> None:
+        """These are all the pictures that `viewer` shows from now on."""
+        member = self._members[viewer]
+        if member.shows != shows:
+            self._members[viewer] = replace(member, shows=shows)
+            for kind in _PICTURES:
+                self._replan_kind(kind, now)
+
+    def ready(self, edge: Edge, now: float) -> None:
+        """The edge's child receives the stream."""
+        self._events += self._groves[edge.kind].ready(edge, now)
+        other = _OTHER_LAYER.get(edge.kind)
+        if other is not None and self._groves[other].reaches(edge.child, edge.source):
+            # It had the other layer for as long as this one was on its way.
+            self._replan_kind(other, now)
 
     def hears(self, listener: ParticipantId) -> frozenset[ParticipantId]:
         """Whom the trees bring to `listener` now; for a legacy participant what the seat mixes."""
         member = self._members[listener]
         node = listener if member.native else SEAT
-        heard = {
-            edge.source
-            for wiring in self._wirings.values()
-            for edge in wiring.carried()
-            if edge.child == node
-        }
+        carried = self._groves[StreamKind.AUDIO].carried()
+        heard = {edge.source for edge in carried if edge.child == node}
         if not member.native:
             heard |= {m.participant.id for m in self._members.values() if not m.native}
         return frozenset(heard - {listener})
@@ -137,8 +162,8 @@ class Conference:
         return events
 
     def _deadlines(self) -> Iterator[tuple[ParticipantId, float]]:
-        for wiring in self._wirings.values():
-            for node, since in wiring.waiting():
+        for grove in self._groves.values():
+            for node, since in grove.waiting():
                 if node in self._members and self._members[node].relays:
                     yield node, since + READY_TIMEOUT
 
@@ -167,31 +192,61 @@ class Conference:
         self._events.append(RosterChanged(self.roster))
 
     def _replan(self, now: float) -> None:
-        members = self._membership()
-        self._forest = self._policy.plan(members, self._forest)
-        present = {node.id for node in members.nodes}
-        for source in [s for s in self._wirings if s not in self._forest]:
-            edges = self._wirings.pop(source).edges()
-            if source in self._members:
-                # It is still here and publishes no more; for one who left nobody is told.
-                self._events += [Detach(e) for e in edges if {e.parent, e.child} <= present]
-        for source, tree in self._forest.items():
-            wiring = self._wirings.setdefault(source, TreeWiring(tree))
-            self._events += wiring.replan(tree, present, now)
+        for kind in StreamKind:
+            self._replan_kind(kind, now)
 
-    def _membership(self) -> Membership:
+    def _replan_kind(self, kind: StreamKind, now: float) -> None:
+        grove, members = self._groves[kind], self._membership(kind)
+        if members.streams or grove.forest:
+            self._events += grove.replan(members, self._members, now)
+
+    def _membership(self, kind: StreamKind) -> Membership:
         natives = [m for m in self._members.values() if m.native]
         nodes = [Node(m.participant.id, m.relays) for m in natives]
         if self.has_seat:
             nodes.append(Node(SEAT, relays=False))
-        streams = [_stream(m) for m in self._members.values() if m.participant.publishes]
-        return Membership(tuple(nodes), tuple(streams))
+        medium = _MEDIUM[kind]
+        streams = [
+            self._stream(m, kind)
+            for m in self._members.values()
+            if medium in m.participant.publishes
+        ]
+        return Membership(tuple(nodes), tuple(streams), connected=self._connected(kind))
 
+    def _stream(self, member: _Member, kind: StreamKind) -> Stream:
+        source = member.participant.id
+        unwanted = {
+            listener
+            for listener, other in self._members.items()
+            if other.native and not self._is_wanted(kind, source, listener, other)
+        }
+        if not member.native:
+            return Stream(source, SEAT, frozenset(unwanted))
+        if kind is not StreamKind.AUDIO:
+            # The seat mixes sound and nothing else.
+            unwanted.add(SEAT)
+        return Stream(source, source, frozenset(unwanted))
 
-def _stream(member: _Member) -> Stream:
-    participant = member.participant
-    if not member.native:
-        return Stream(participant.id, SEAT)
-    # The seat mixes sound and nothing else.
-    silent = MediaKind.AUDIO not in participant.publishes
-    return Stream(participant.id, participant.id, frozenset({SEAT}) if silent else frozenset())
+    def _is_wanted(
+        self, kind: StreamKind, source: ParticipantId, listener: ParticipantId, member: _Member
+    ) -> bool:
+        if member.wants(kind, source):
+            return True
+        # It goes on showing one layer until the other has come.
+        other = _OTHER_LAYER.get(kind)
+        return (
+            other is not None
+            and member.wants(other, source)
+            and self._groves[kind].reaches(listener, source)
+            and not self._groves[other].reaches(listener, source)
+        )
+
+    def _connected(self, kind: StreamKind) -> frozenset[frozenset[ParticipantId]]:
+        """Pairs that share edges of the kinds that are planned before `kind`."""
+        pairs = set()
+        for earlier in StreamKind:
+            if earlier is kind:
+                break
+            for one, others in neighbours(self._groves[earlier].forest).items():
+                pairs |= {frozenset({one, other}) for other in others if SEAT not in (one, other)}
+        return frozenset(pairs)

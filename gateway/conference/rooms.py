@@ -12,7 +12,7 @@ from typing import Protocol
 
 from gateway.address import Address
 from gateway.conference.announcements import Announcements, Play, StopPlaying
-from gateway.conference.focus import Conference
+from gateway.conference.focus import Conference, Shown
 from gateway.conference.seat_signal import SeatSignal
 from gateway.errors import BY_STRANGERS, Reason, Refused
 from gateway.ports import (
@@ -22,6 +22,7 @@ from gateway.ports import (
     Candidate,
     Detach,
     DigitPressed,
+    Edge,
     Leg,
     LegEvent,
     LegFailed,
@@ -269,9 +270,13 @@ class Rooms:
             self._plane.stop_recording(name)
         self._set_recorded(name, recorded)
 
-    def ready(self, leg: ParticipantId, source: ParticipantId, parent: ParticipantId) -> None:
+    def view(self, leg: ParticipantId, shows: Shown) -> None:
         now = self._time.clock()
-        self._act(leg, lambda conference: conference.ready(leg, source, parent, now))
+        self._act(leg, lambda conference: conference.view(leg, shows, now))
+
+    def ready(self, edge: Edge) -> None:
+        now = self._time.clock()
+        self._act(edge.child, lambda conference: conference.ready(edge, now))
 
     def signal(self, leg: ParticipantId, to: ParticipantId, body: Mapping[str, object]) -> None:
         """Passes a negotiation message to a neighbour. Raises `Refused` (not-found) if it left."""
@@ -321,7 +326,7 @@ class Rooms:
                 if room in self._rooms:
                     now = self._time.clock()
                     conference = self._rooms[room].conference
-                    conference.ready(SEAT, edge.source, edge.parent, now)
+                    conference.ready(edge, now)
                     self._drain(room, self._rooms[room])
             case Measured(room, legs):
                 self._tell_quality(room, legs)
@@ -504,8 +509,11 @@ def _describe(conference: Conference) -> Mapping[str, object]:
         for p in conference.roster.participants
     ]
     trees = {
-        source: {"root": tree.root, "parent_of": tree.parent_of}
-        for source, tree in conference.forest.items()
+        kind: {
+            source: {"root": tree.root, "parent_of": tree.parent_of}
+            for source, tree in forest.items()
+        }
+        for kind, forest in conference.forests.items()
     }
     return {
         "version": conference.roster.version,

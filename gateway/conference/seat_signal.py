@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import NoReturn, Self, TypeVar
 
 from gateway.errors import Reason, Refused
-from gateway.ports import Answer, Candidate, MediaKind, Offer, ParticipantId, Track
+from gateway.ports import Answer, Candidate, Offer, ParticipantId, StreamKind, Track
 
 _MAX_NAME = 64
 _MAX_TRACKS = 512
@@ -66,9 +66,9 @@ def _tracks(members: Mapping[str, object]) -> Mapping[str, Track]:
     for mid, value in members.items():
         track = _mapping(value, f"tracks.{mid[:_MAX_NAME]}")
         kind = _text(track, "kind")
-        if kind not in set(MediaKind):
-            _refuse(f"kind {kind!r} is neither 'audio' nor 'video'")
-        tracks[mid[:_MAX_NAME]] = Track(ParticipantId(_text(track, "source")), MediaKind(kind))
+        if kind not in set(StreamKind):
+            _refuse(f"kind {kind!r} is not one of {', '.join(StreamKind)}")
+        tracks[mid[:_MAX_NAME]] = Track(ParticipantId(_text(track, "source")), StreamKind(kind))
     return tracks
 
 

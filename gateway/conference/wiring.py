@@ -12,7 +12,7 @@ stream, and which edges may come next. Three rules:
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 
-from gateway.ports import Attach, Detach, Edge, ParticipantId
+from gateway.ports import Attach, Detach, Edge, ParticipantId, StreamKind
 from gateway.trees.topology import Tree
 
 Move = Attach | Detach
@@ -39,8 +39,9 @@ class _Feed:
 class TreeWiring:
     """The edges of one source's tree: planned, standing, carrying."""
 
-    def __init__(self, tree: Tree) -> None:
+    def __init__(self, tree: Tree, kind: StreamKind) -> None:
         self._tree = tree
+        self._kind = kind
         self._feeds: dict[ParticipantId, _Feed] = {}
 
     def replan(self, tree: Tree, present: Collection[ParticipantId], now: float) -> list[Move]:
@@ -72,6 +73,11 @@ class TreeWiring:
         for child, feed in self._feeds.items():
             if feed.carrier is not None:
                 yield self._edge(feed.carrier, child)
+
+    def reaches(self, node: ParticipantId) -> bool:
+        """Whether the stream really comes to `node`, which is not the root."""
+        feed = self._feeds.get(node)
+        return feed is not None and feed.carrier is not None
 
     def waiting(self) -> Iterator[tuple[ParticipantId, float]]:
         """Nodes that were attached and have not said ready, with the time of the last Attach."""
@@ -145,4 +151,4 @@ class TreeWiring:
         return True
 
     def _edge(self, parent: ParticipantId, child: ParticipantId) -> Edge:
-        return Edge(self._tree.source, parent, child)
+        return Edge(self._tree.source, parent, child, self._kind)

@@ -24,7 +24,6 @@ from gateway.ports import (
     LegFailed,
     Measured,
     MediaEvent,
-    MediaKind,
     Offer,
     ParticipantId,
     PlayEnded,
@@ -32,6 +31,7 @@ from gateway.ports import (
     RecordingStopped,
     RoomName,
     SeatReceiving,
+    StreamKind,
     Track,
 )
 from gateway.statistics import EngineStatistics, Histogram, LegStatistics
@@ -245,7 +245,7 @@ _KNOWN: Final[Mapping[str, type]] = {
         *(Answer, Offer, Edge, Track, DigitPressed, LegFailed, SeatReceiving),
         *(PlayEnded, RecordingStarted, RecordingStopped),
         *(Measured, LegStatistics, EngineStatistics, Histogram),
-        *(Reason, MediaKind),
+        *(Reason, StreamKind),
     )
 }
 

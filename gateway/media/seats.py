@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from gateway.errors import Refused
 from gateway.media.connection import Connection, Section
 from gateway.media.engine import Engine
-from gateway.ports import SEAT, Edge, MediaKind, ParticipantId, Track
+from gateway.ports import SEAT, Edge, ParticipantId, StreamKind, Track
 from gateway.sdp import SessionDescription
 
 _LOUDEST = 4.0
@@ -44,7 +44,7 @@ class Seat:
         """From now on the sections carry these."""
         self.mids = {}
         for mid, track in tracks.items():
-            if track.kind is MediaKind.AUDIO:
+            if track.kind is StreamKind.AUDIO:
                 self.mids.setdefault(track.source, []).append(mid)
 
     def receiving(self, source: ParticipantId) -> Section | None:

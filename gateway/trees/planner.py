@@ -43,6 +43,8 @@ class Membership:
     streams: tuple[Stream, ...]
     round_trips: Mapping[frozenset[ParticipantId], float] = field(default_factory=dict)
     """In ms, between two nodes; pairs that nobody measured are missing."""
+    connected: frozenset[frozenset[ParticipantId]] = frozenset()
+    """Pairs of peers that are connected anyway, for streams of other kinds."""
 
     @property
     def mesh_uplinks(self) -> int:

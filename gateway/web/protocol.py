@@ -28,6 +28,7 @@ from gateway.ports import (
     Roster,
     RosterChanged,
     Signal,
+    StreamKind,
 )
 from gateway.roomname import RULE, room_name
 from gateway.statistics import LegStatistics
@@ -123,10 +124,18 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True)
+class View:
+    """All pictures that the participant shows from now on, by source."""
+
+    shows: Mapping[ParticipantId, frozenset[StreamKind]]
+
+
+@dataclass(frozen=True, slots=True)
 class Ready:
     """The participant has this edge's stream and can pass it on."""
 
     source: ParticipantId
+    kind: StreamKind
     parent: ParticipantId
 
 
@@ -143,7 +152,10 @@ class Ping:
     """Asks for `pong`."""
 
 
-ClientMessage = Join | Leave | Publish | Mute | Record | Ready | SignalTo | Ping
+InRoom = Leave | Publish | Mute | Record | View | Ready | SignalTo
+"""What is said after `welcome`."""
+
+ClientMessage = Join | Ping | InRoom
 
 
 def parse(text: str) -> ClientMessage:
@@ -243,8 +255,8 @@ def _is_visible(sign: str) -> bool:
 
 def _publishes(message: Mapping[str, object]) -> frozenset[MediaKind]:
     kinds = _member(message, "publishes", list, "a list")
-    if not all(kind in ("audio", "video") for kind in kinds):
-        raise _Mistake("publishes: expected 'audio' and 'video' only")
+    if not all(kind in tuple(MediaKind) for kind in kinds):
+        raise _Mistake("publishes: expected 'audio', 'video' and 'screen' only")
     return frozenset(MediaKind(kind) for kind in kinds)
 
 
@@ -266,7 +278,24 @@ def _read_record(message: Mapping[str, object]) -> Record:
 
 
 def _read_ready(message: Mapping[str, object]) -> Ready:
-    return Ready(ParticipantId(_short(message, "source")), ParticipantId(_short(message, "parent")))
+    source, kind = _short(message, "source"), _short(message, "kind")
+    if kind not in tuple(StreamKind):
+        raise _Mistake(f"kind: expected one of {', '.join(StreamKind)}")
+    parent = ParticipantId(_short(message, "parent"))
+    return Ready(ParticipantId(source), StreamKind(kind), parent)
+
+
+def _read_view(message: Mapping[str, object]) -> View:
+    members = _member(message, "shows", dict, "an object")
+    shows = {}
+    for source, kinds in members.items():
+        if not isinstance(kinds, list) or not all(kind in _PICTURES for kind in kinds):
+            raise _Mistake(f"shows: expected lists of {', '.join(_PICTURES)}")
+        shows[ParticipantId(source)] = frozenset(StreamKind(kind) for kind in kinds)
+    return View(shows)
+
+
+_PICTURES = (StreamKind.LOW, StreamKind.HIGH, StreamKind.SCREEN)
 
 
 def _read_signal(message: Mapping[str, object]) -> SignalTo:
@@ -295,6 +324,7 @@ _READERS: Mapping[str, Callable[[Mapping[str, object]], ClientMessage]] = {
     "publish": lambda message: Publish(_publishes(message)),
     "mute": _read_mute,
     "record": _read_record,
+    "view": _read_view,
     "ready": _read_ready,
     "signal": _read_signal,
     "ping": lambda _: Ping(),
@@ -390,10 +420,10 @@ def _quality(measured: LegStatistics) -> Mapping[str, object]:
     }
 
 
-def _edge(kind: str, edge: Edge) -> str:
-    return _write(kind, source=edge.source, parent=edge.parent, child=edge.child)
+def _edge(message: str, edge: Edge) -> str:
+    return _write(message, source=edge.source, kind=edge.kind, parent=edge.parent, child=edge.child)
 
 
-def _write(kind: str, **members: object) -> str:
+def _write(message_type: str, **members: object) -> str:
     """ASCII with escapes, so that characters are bytes, and nothing that JSON lacks."""
-    return json.dumps({"type": kind, **members}, allow_nan=False, separators=(",", ":"))
+    return json.dumps({"type": message_type, **members}, allow_nan=False, separators=(",", ":"))

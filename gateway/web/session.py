@@ -16,9 +16,11 @@ from typing import Protocol, assert_never
 from aiohttp import WebSocketError, WSCloseCode, WSMessage, WSMsgType, web
 
 from gateway.address import Address
+from gateway.conference.focus import Shown
 from gateway.errors import BY_STRANGERS, Reason, Refused
 from gateway.ports import (
     SEAT,
+    Edge,
     Focus,
     Kind,
     Leg,
@@ -57,7 +59,9 @@ class NativeFocus(Focus, Protocol):
         """Raises `Refused` (forbidden)."""
         ...
 
-    def ready(self, leg: ParticipantId, source: ParticipantId, parent: ParticipantId) -> None: ...
+    def view(self, leg: ParticipantId, shows: Shown) -> None: ...
+
+    def ready(self, edge: Edge) -> None: ...
 
     def signal(self, leg: ParticipantId, to: ParticipantId, body: Mapping[str, object]) -> None:
         """Raises `Refused` (not-found) if the neighbour has left."""
@@ -288,29 +292,13 @@ class Session:
     def _caller(self) -> Address:
         return Address("web", self.id, self._host)
 
-    def _act(
-        self,
-        message: (
-            protocol.Leave
-            | protocol.Publish
-            | protocol.Mute
-            | protocol.Record
-            | protocol.Ready
-            | protocol.SignalTo
-        ),
-    ) -> None:
+    def _act(self, message: protocol.InRoom) -> None:
         match message:
             case protocol.Leave():
                 self._leave(Reason.NORMAL, "left")
                 self._end(CloseCode.NORMAL, "you left")
-            case protocol.Publish(publishes):
-                self._focus.publish(self.id, publishes)
-            case protocol.Mute(muted):
-                self._focus.set_muted(self.id, muted)
             case protocol.Record(on):
                 self._record(on)
-            case protocol.Ready(source, parent):
-                self._focus.ready(self.id, source, parent)
             case protocol.SignalTo(to, body) if to == SEAT:
                 if self._for_seat.full():
                     self._error(ErrorCode.RATE_LIMITED, "the seat has too much to answer")
@@ -321,6 +309,22 @@ class Session:
                     self._focus.signal(self.id, to, body)
                 except Refused as refused:
                     self._refused(refused)
+            case _:
+                self._tell_focus(message)
+
+    def _tell_focus(
+        self, message: protocol.Publish | protocol.Mute | protocol.View | protocol.Ready
+    ) -> None:
+        """What can be wrong with these is found when they are parsed."""
+        match message:
+            case protocol.Publish(publishes):
+                self._focus.publish(self.id, publishes)
+            case protocol.Mute(muted):
+                self._focus.set_muted(self.id, muted)
+            case protocol.View(shows):
+                self._focus.view(self.id, shows)
+            case protocol.Ready(source, kind, parent):
+                self._focus.ready(Edge(source, parent, self.id, kind))
             case _:
                 assert_never(message)
 

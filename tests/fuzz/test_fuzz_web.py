@@ -26,11 +26,11 @@ anything = st.recursive(
 members = st.sampled_from(
     [
         *("room", "name", "publishes", "token", "audio", "video", "source", "parent"),
-        *("to", "description", "candidate", "tracks", "connection"),
+        *("to", "description", "candidate", "tracks", "connection", "kind", "shows"),
     ]
 )
 types = st.sampled_from(
-    ["join", "leave", "publish", "mute", "record", "ready", "signal", "ping", "x"]
+    ["join", "leave", "publish", "mute", "record", "view", "ready", "signal", "ping", "x"]
 )
 messages = st.builds(
     lambda kind, rest: {**rest, "type": kind}, types, st.dictionaries(members, anything)

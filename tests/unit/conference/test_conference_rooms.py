@@ -408,7 +408,7 @@ async def test_a_relay_that_never_gets_ready_is_passed_over_by_the_timer(house: 
     assert len(late) >= 3
     assert not any(
         parent in late and parent != tree["root"]
-        for tree in described["trees"].values()
+        for tree in described["trees"]["audio"].values()
         for parent in tree["parent_of"].values()
     )
 

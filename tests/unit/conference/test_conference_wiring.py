@@ -1,6 +1,8 @@
 """However joins, leaves and ready messages mix, nobody forwards what it does not have."""
 
-from dataclasses import dataclass, field
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -17,6 +19,7 @@ from gateway.ports import (
     Participant,
     ParticipantId,
     RosterChanged,
+    StreamKind,
 )
 from gateway.trees.planner import TreePolicy
 from gateway.trees.policies.binary_tree import BinaryTree
@@ -34,6 +37,7 @@ POLICIES: list[TreePolicy] = [
 ]
 
 AUDIO = frozenset({MediaKind.AUDIO})
+ALL = frozenset(MediaKind)
 
 
 @dataclass
@@ -45,19 +49,22 @@ class World:
     edges: set[Edge] = field(default_factory=set)
     unready: list[Edge] = field(default_factory=list)
     received: set[Edge] = field(default_factory=set)
-    playing: dict[tuple[ParticipantId, ParticipantId], Edge] = field(default_factory=dict)
-    """By source and child: the edge that got ready last, as a browser does it."""
+    playing: dict[tuple[ParticipantId, StreamKind, ParticipantId], Edge] = field(
+        default_factory=dict
+    )
+    """By source, kind and child: the edge that got ready last, as a browser does it."""
     native: set[ParticipantId] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.conference = Conference(self.policy, max_participants=50)
 
-    def join(self, name: str, kind: Kind) -> None:
+    def join(self, name: str, kind: Kind, publishes: frozenset[MediaKind] = AUDIO) -> None:
         who = ParticipantId(name)
         native = kind is Kind.WEB
         if native:
             self.native.add(who)
-        self.conference.join(Participant(who, kind, name, AUDIO), native=native, now=self.now)
+        participant = Participant(who, kind, name, publishes if native else AUDIO)
+        self.conference.join(participant, native=native, now=self.now)
         self.drain()
 
     def leave(self, name: str) -> None:
@@ -74,9 +81,9 @@ class World:
     def say_ready(self, edge: Edge) -> None:
         self.unready.remove(edge)
         self.received.add(edge)
-        self.playing[edge.source, edge.child] = edge
+        self.playing[edge.source, edge.kind, edge.child] = edge
         self.no_ring(edge)
-        self.conference.ready(edge.child, edge.source, edge.parent, self.now)
+        self.conference.ready(edge, self.now)
         self.drain()
 
     def settle(self) -> None:
@@ -88,7 +95,7 @@ class World:
             match event:
                 case Attach(edge):
                     assert edge not in self.edges
-                    assert self.has_stream(edge.parent, edge.source), "asked to forward too early"
+                    assert self.has_stream(edge), "asked to forward too early"
                     self.edges.add(edge)
                     self.unready.append(edge)
                 case Detach(edge):
@@ -99,25 +106,55 @@ class World:
                 case RosterChanged():
                     pass
 
-    def has_stream(self, node: ParticipantId, source: ParticipantId) -> bool:
-        root = source if source in self.native else SEAT
-        return node == root or any(e.source == source and e.child == node for e in self.received)
+    def has_stream(self, edge: Edge) -> bool:
+        """Whether its parent has what it is to send."""
+        root = edge.source if edge.source in self.native else SEAT
+        return edge.parent == root or any(
+            (e.source, e.kind, e.child) == (edge.source, edge.kind, edge.parent)
+            for e in self.received
+        )
+
+    def view(self, name: str, shows: Mapping[str, frozenset[StreamKind]]) -> None:
+        by_source = {ParticipantId(source): kinds for source, kinds in shows.items()}
+        self.conference.view(ParticipantId(name), by_source, self.now)
+        self.drain()
+
+    def planned(self) -> set[Edge]:
+        return {
+            replace(edge, kind=kind)
+            for kind, forest in self.conference.forests.items()
+            for edge in edges(forest)
+        }
+
+    def shown(self, name: str) -> set[tuple[str, StreamKind]]:
+        """The pictures that have come to `name`."""
+        return {(e.source, e.kind) for e in self.received if e.child == name} - {
+            (e.source, StreamKind.AUDIO) for e in self.received
+        }
 
     def no_ring(self, edge: Edge) -> None:
         """Nobody plays what comes from itself by way of others."""
         seen, node = set(), edge.child
-        while (edge.source, node) in self.playing:
+        while (edge.source, edge.kind, node) in self.playing:
             assert node not in seen
             seen.add(node)
-            node = self.playing[edge.source, node].parent
+            node = self.playing[edge.source, edge.kind, node].parent
 
 
 actions = st.lists(
     st.tuples(
-        st.sampled_from(["web", "web", "sip", "leave", "ready", "ready"]), st.integers(0, 99)
+        st.sampled_from(["web", "web", "sip", "leave", "view", "ready", "ready"]),
+        st.integers(0, 99),
     ),
     max_size=60,
 )
+
+
+def looks_at(viewer: str, source: str, number: int) -> frozenset[StreamKind]:
+    """Any choice of pictures will do."""
+    chance = random.Random(f"{viewer} {source} {number}")
+    layer = chance.choice([StreamKind.LOW, StreamKind.HIGH, None])
+    return frozenset({layer} if layer else ()) | ({StreamKind.SCREEN} if number % 2 else set())
 
 
 @settings(max_examples=150)
@@ -129,16 +166,61 @@ def test_the_plan_becomes_real_and_never_asks_too_early(
     for number, (action, choice) in enumerate(script):
         if action in ("web", "sip") and len(inside) < 12:
             inside.append(f"{action}-{number}")
-            world.join(inside[-1], Kind(action))
+            world.join(inside[-1], Kind(action), ALL if choice % 2 else AUDIO)
         elif action == "leave" and inside:
             world.leave(inside.pop(choice % len(inside)))
+        elif action == "view" and inside and (viewer := inside[choice % len(inside)])[0] == "w":
+            world.view(viewer, {other: looks_at(viewer, other, number) for other in inside})
         elif action == "ready" and world.unready:
             world.say_ready(world.unready[choice % len(world.unready)])
     world.settle()
-    assert world.edges == world.received == edges(world.conference.forest)
+    assert world.edges == world.received == world.planned()
     for name in inside:
         others = frozenset(ParticipantId(other) for other in inside) - {name}
         assert world.conference.hears(ParticipantId(name)) == others
+
+
+def test_pictures_go_to_those_who_show_them() -> None:
+    world = World()
+    for name in "abcdef":
+        world.join(name, Kind.WEB, ALL)
+    for name in "abcdef":
+        world.view(name, {"a": frozenset({StreamKind.LOW})})
+    world.view("c", {"a": frozenset({StreamKind.HIGH}), "b": frozenset({StreamKind.SCREEN})})
+    world.view("d", {})
+    world.settle()
+    shown = {name: world.shown(name) for name in "abcdef"}
+    assert shown["c"] == {("a", StreamKind.HIGH), ("b", StreamKind.SCREEN)}
+    assert shown["d"] == set()
+    assert shown["b"] == shown["e"] == shown["f"] == {("a", StreamKind.LOW)}
+    assert {e.source for e in world.edges if e.kind is not StreamKind.AUDIO} == {"a", "b"}
+
+
+def test_one_layer_goes_on_until_the_other_has_come() -> None:
+    world = World()
+    for name in "ab":
+        world.join(name, Kind.WEB, ALL)
+    low, high = frozenset({StreamKind.LOW}), frozenset({StreamKind.HIGH})
+    world.view("b", {"a": low})
+    world.settle()
+    world.view("b", {"a": high})
+    assert world.shown("b") == {("a", StreamKind.LOW)}
+    (wanted,) = world.unready
+    world.say_ready(wanted)
+    assert world.shown("b") == {("a", StreamKind.HIGH)}
+    # Changing one's mind before the other layer has come leaves all as it was.
+    world.view("b", {"a": low})
+    world.view("b", {"a": high})
+    assert world.unready == []
+    assert world.edges == world.planned()
+
+
+def test_who_has_said_nothing_is_taken_to_show_everything_large() -> None:
+    world = World()
+    for name in "ab":
+        world.join(name, Kind.WEB, ALL)
+    world.settle()
+    assert world.shown("b") == {("a", StreamKind.HIGH), ("a", StreamKind.SCREEN)}
 
 
 def test_a_move_is_made_before_the_old_edge_breaks() -> None:
@@ -154,7 +236,7 @@ def test_a_move_is_made_before_the_old_edge_breaks() -> None:
     # The orphans move with all that hangs below them.
     assert below <= world.edges
     world.settle()
-    assert world.edges == edges(world.conference.forest)
+    assert world.edges == world.planned()
 
 
 def test_who_never_gets_ready_is_a_leaf_after_ten_seconds() -> None:
@@ -171,7 +253,7 @@ def test_who_never_gets_ready_is_a_leaf_after_ten_seconds() -> None:
     world.now = READY_TIMEOUT
     world.drain()
     assert Edge(a, a, c) in world.edges
-    assert world.conference.forest[a].parent_of[c] == a
+    assert world.conference.forests[StreamKind.AUDIO][a].parent_of[c] == a
 
 
 def test_the_seat_takes_part_only_while_somebody_needs_it() -> None:

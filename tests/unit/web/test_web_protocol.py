@@ -18,6 +18,7 @@ from gateway.ports import (
     Roster,
     RosterChanged,
     Signal,
+    StreamKind,
 )
 from gateway.web import protocol
 from gateway.web.protocol import ErrorCode, ProtocolError, parse
@@ -61,8 +62,21 @@ class TestWhatABrowserSays:
             ('{"type": "publish", "publishes": ["audio"]}', protocol.Publish(frozenset({AUDIO}))),
             ('{"type":"mute","audio":true,"video":false}', protocol.Mute(Muted(audio=True))),
             (
-                '{"type": "ready", "source": "a", "parent": "b"}',
-                protocol.Ready(ParticipantId("a"), ParticipantId("b")),
+                '{"type": "ready", "source": "a", "kind": "low", "parent": "b"}',
+                protocol.Ready(ParticipantId("a"), StreamKind.LOW, ParticipantId("b")),
+            ),
+            (
+                '{"type": "view", "shows": {"a": ["high", "screen"], "b": []}}',
+                protocol.View(
+                    {
+                        ParticipantId("a"): frozenset({StreamKind.HIGH, StreamKind.SCREEN}),
+                        ParticipantId("b"): frozenset(),
+                    }
+                ),
+            ),
+            (
+                '{"type": "publish", "publishes": ["screen"]}',
+                protocol.Publish(frozenset({MediaKind.SCREEN})),
             ),
             ('{"type": "record", "on": true}', protocol.Record(True)),
             ('{"type": "ping"}', protocol.Ping()),
@@ -113,7 +127,7 @@ class TestWhatABrowserSays:
             (join(name="a\nb"), "name"),
             (join(name="\ud800"), "surrogate"),
             (join(publishes="audio"), "publishes"),
-            (join(publishes=["screen"]), "publishes"),
+            (join(publishes=["window"]), "publishes"),
             (join(publishes=[["audio"]]), "publishes"),
             *((join(name=blank), "people can see") for blank in BLANK_NAMES),
             *((join(room=room), "room") for room in ("ws", "Health", "api", "assets")),
@@ -123,7 +137,13 @@ class TestWhatABrowserSays:
             ('{"type": "mute", "audio": true}', "video"),
             ('{"type": "record"}', "on"),
             ('{"type": "record", "on": "yes"}', "on"),
-            ('{"type": "ready", "source": "a"}', "parent"),
+            ('{"type": "ready", "source": "a", "kind": "high"}', "parent"),
+            ('{"type": "ready", "source": "a", "parent": "b"}', "kind"),
+            ('{"type": "ready", "source": "a", "kind": "video", "parent": "b"}', "kind"),
+            ('{"type": "view"}', "shows"),
+            ('{"type": "view", "shows": {"a": "high"}}', "shows"),
+            ('{"type": "view", "shows": {"a": ["audio"]}}', "shows"),
+            ('{"type": "view", "shows": {"a": [["high"]]}}', "shows"),
             (signal(), "signal"),
             (signal(to="", candidate=None), "to"),
             (signal(description="v=0"), "description"),
@@ -191,7 +211,7 @@ class TestWhatTheServerSays:
         }
 
     def test_edges(self) -> None:
-        members = {"source": "a", "parent": "b", "child": "c"}
+        members = {"source": "a", "kind": "audio", "parent": "b", "child": "c"}
         assert json.loads(protocol.event(Attach(EDGE))) == {"type": "attach"} | members
         assert json.loads(protocol.event(Detach(EDGE))) == {"type": "detach"} | members
 
