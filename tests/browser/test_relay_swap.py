@@ -262,7 +262,7 @@ class SeatedServer(ScriptedServer):
         peer, connection = ports.ParticipantId(me), str(body["connection"])
         if "description" in body:
             tracks = {
-                mid: ports.Track(ports.ParticipantId(track["source"]), ports.MediaKind.AUDIO)
+                mid: ports.Track(ports.ParticipantId(track["source"]), ports.StreamKind.AUDIO)
                 for mid, track in body["tracks"].items()
             }
             offer = ports.Offer(body["description"]["sdp"])

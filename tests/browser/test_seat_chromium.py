@@ -15,11 +15,11 @@ from gateway.ports import (
     Candidate,
     Edge,
     MediaEvent,
-    MediaKind,
     Offer,
     ParticipantId,
     RoomName,
     SeatReceiving,
+    StreamKind,
     Track,
 )
 from support.media_peers import HEARD, UNHEARD, Phone
@@ -126,7 +126,7 @@ class Browser:
     async def tracks(self) -> Mapping[str, Track]:
         return {
             await self._page.evaluate("(index) => mid(index)", index): Track(
-                ParticipantId(source), MediaKind.AUDIO
+                ParticipantId(source), StreamKind.AUDIO
             )
             for index, source in self._sources.items()
             if source

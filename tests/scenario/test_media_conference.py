@@ -19,11 +19,11 @@ from gateway.ports import (
     Edge,
     LegFailed,
     MediaEvent,
-    MediaKind,
     Offer,
     ParticipantId,
     RoomName,
     SeatReceiving,
+    StreamKind,
     Track,
 )
 from gateway.sdp import SessionDescription
@@ -261,7 +261,7 @@ async def test_two_parents_of_one_source_are_heard_as_one() -> None:
         edges = [Edge(source, ParticipantId(parent), SEAT) for parent in ("web-1", "web-2")]
         for edge, parent in zip(edges, (old, new), strict=True):
             plane.attach(ROOM, edge)
-            await plane.be_offered(edge.parent, parent, {"0": Track(source, MediaKind.AUDIO)})
+            await plane.be_offered(edge.parent, parent, {"0": Track(source, StreamKind.AUDIO)})
             assert await plane.next_event() == SeatReceiving(ROOM, edge)
         await ana.hears(839)
         await ana.hears_no_longer(593)
@@ -277,7 +277,7 @@ async def test_a_stream_is_mixed_only_while_its_edge_is_attached() -> None:
     source = ParticipantId("web-1")
     async with Plane() as plane, Phone(401) as ana, XmppClient(593) as web:
         await plane.call("sip-ana", ana)
-        await plane.be_offered(source, web, {"0": Track(source, MediaKind.AUDIO)})
+        await plane.be_offered(source, web, {"0": Track(source, StreamKind.AUDIO)})
         plane.attach(ROOM, Edge(source, source, SEAT))
         await ana.hears(593)
         plane.detach(ROOM, Edge(source, source, SEAT))
@@ -290,7 +290,7 @@ async def test_a_browser_gets_a_leg_only_while_its_edge_is_attached() -> None:
     async with Plane() as plane, Phone(401) as ana, XmppClient(593) as web:
         await plane.call(leg, ana)
         plane.attach(ROOM, Edge(leg, SEAT, web_id))
-        await plane.be_offered(web_id, web, {"0": Track(leg, MediaKind.AUDIO)})
+        await plane.be_offered(web_id, web, {"0": Track(leg, StreamKind.AUDIO)})
         await web.hears(401)
         plane.detach(ROOM, Edge(leg, SEAT, web_id))
         await web.hears_nothing(while_hears=ana)
@@ -302,7 +302,7 @@ async def test_a_new_connection_of_a_browser_ends_its_old_one() -> None:
     async with Plane() as plane, Phone(401) as ana, XmppClient(593) as old, XmppClient(839) as new:
         await plane.call("sip-ana", ana)
         plane.attach(ROOM, Edge(web_id, web_id, SEAT))
-        tracks = {"0": Track(web_id, MediaKind.AUDIO)}
+        tracks = {"0": Track(web_id, StreamKind.AUDIO)}
         await plane.be_offered(web_id, old, tracks, "k1")
         await ana.hears(593)
         await plane.be_offered(web_id, new, tracks, "k2")

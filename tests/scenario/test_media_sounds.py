@@ -14,7 +14,6 @@ from gateway.ports import (
     SEAT,
     Edge,
     MediaEvent,
-    MediaKind,
     Offer,
     ParticipantId,
     PlayEnded,
@@ -22,6 +21,7 @@ from gateway.ports import (
     RecordingStopped,
     RoomName,
     SeatReceiving,
+    StreamKind,
     Track,
 )
 from support.media_peers import HEARD, UNHEARD, Phone, XmppClient
@@ -155,7 +155,7 @@ async def test_everybody_is_in_the_recording_also_a_browser_and_also_the_silence
         await asyncio.sleep(1.5)
         await plane.call(ANA, ana)
         plane.attach(ROOM, Edge(source, source, SEAT))
-        offer, tracks = Offer(await web.offer()), {"0": Track(source, MediaKind.AUDIO)}
+        offer, tracks = Offer(await web.offer()), {"0": Track(source, StreamKind.AUDIO)}
         await web.take((await plane.seat_answer(ROOM, source, "k", offer, tracks)).sdp)
         assert isinstance(await plane.next_event(), SeatReceiving)
         await ana.hears(593)
@@ -179,7 +179,7 @@ async def test_two_browsers_alone_are_recorded(tmp_path: Path) -> None:
         path = await plane.starts_recording()
         for peer, client in zip(peers, (one, two), strict=True):
             plane.attach(ROOM, Edge(peer, peer, SEAT))
-            offer, tracks = Offer(await client.offer()), {"0": Track(peer, MediaKind.AUDIO)}
+            offer, tracks = Offer(await client.offer()), {"0": Track(peer, StreamKind.AUDIO)}
             await client.take((await plane.seat_answer(ROOM, peer, "k", offer, tracks)).sdp)
             assert isinstance(await plane.next_event(), SeatReceiving)
         # Both are received; what is recorded from now on has to have a length.

@@ -16,11 +16,11 @@ from gateway.ports import (
     SEAT,
     Edge,
     MediaEvent,
-    MediaKind,
     Offer,
     ParticipantId,
     RoomName,
     SeatReceiving,
+    StreamKind,
     Track,
 )
 from support.media_peers import Phone, XmppClient
@@ -67,7 +67,7 @@ async def publish(
     """The browser `parent` sends `source`'s stream to the seat, and the seat hears it."""
     edge = Edge(source, parent, SEAT)
     plane.attach(ROOM, edge)
-    tracks = {"0": Track(source, MediaKind.AUDIO)}
+    tracks = {"0": Track(source, StreamKind.AUDIO)}
     offer = Offer(await browser.offer())
     answer = await plane.seat_answer(ROOM, parent, "k", offer, tracks)
     await browser.take(answer.sdp)
