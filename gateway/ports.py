@@ -52,15 +52,6 @@ class StreamKind(StrEnum):
     SCREEN = "screen"
 
 
-class StreamKind(StrEnum):
-    """What one tree carries of a source; docs/protocol.md. `LOW` and `HIGH` are its camera's."""
-
-    AUDIO = "audio"
-    LOW = "low"
-    HIGH = "high"
-    SCREEN = "screen"
-
-
 @dataclass(frozen=True, slots=True)
 class Muted:
     """What a participant keeps back of what it publishes."""
