@@ -286,7 +286,7 @@ def test_who_stops_publishing_keeps_its_place_and_loses_its_tree() -> None:
 def test_a_relay_that_wants_the_stream_no_more_passes_it_on_until_its_children_have_moved() -> None:
     a, relay, child, leaf = (ParticipantId(name) for name in "abcd")
     present = {a, relay, child, leaf}
-    wiring = TreeWiring(Tree(a, a, {}))
+    wiring = TreeWiring(Tree(a, a, {}), StreamKind.AUDIO)
     wiring.replan(Tree(a, a, {relay: a, child: relay, leaf: child}), present, 0.0)
     for node, parent in ((relay, a), (child, relay), (leaf, child)):
         wiring.ready(node, parent, 0.0)
@@ -301,7 +301,7 @@ def test_a_relay_that_wants_the_stream_no_more_passes_it_on_until_its_children_h
 def test_relays_that_retire_one_below_the_other_go_together_when_the_last_child_has_moved() -> None:
     a, upper, lower, child = (ParticipantId(name) for name in "abcd")
     present = {a, upper, lower, child}
-    wiring = TreeWiring(Tree(a, a, {}))
+    wiring = TreeWiring(Tree(a, a, {}), StreamKind.AUDIO)
     wiring.replan(Tree(a, a, {upper: a, lower: upper, child: lower}), present, 0.0)
     for node, parent in ((upper, a), (lower, upper), (child, lower)):
         wiring.ready(node, parent, 0.0)
