@@ -10,10 +10,8 @@ from collections.abc import Collection, Iterator, Mapping
 from heapq import heapify, heapreplace
 
 from gateway.ports import SEAT, ParticipantId
+from gateway.trees.planner import Standbys
 from gateway.trees.topology import Forest, Tree
-
-Standbys = Mapping[ParticipantId, Mapping[ParticipantId, ParticipantId]]
-"""By source, then by child: its standby parent in that tree."""
 
 Neighbours = Mapping[ParticipantId, Collection[ParticipantId]]
 
@@ -59,6 +57,9 @@ class _Shape:
                 self.branch[child] = child if node == tree.root else self.branch[node]
                 self.order.append(child)
         self.number = {node: index for index, node in enumerate(self.order)}
+        usual = -(-len(tree.parent_of) // max(len(children), 1))
+        self.crowd = {node: max(0, len(below) - usual) for node, below in children.items()}
+        """How many children more than usual a node has in this tree."""
         self._size = dict.fromkeys(self.order, 1)
         for node in reversed(self.order[1:]):
             self._size[tree.parent_of[node]] += self._size[node]
@@ -156,7 +157,7 @@ class _Choice:
         fine = (
             shape.branch[node] == shape.branch[child],
             after,
-            self._given[node],
+            self._given[node] + shape.crowd.get(node, 0),
             shape.number[node],
         )
         return (*coarse, node != standing, *fine)
@@ -183,6 +184,7 @@ class _Branch:
     ) -> None:
         self._given = given
         self._spare = spare
+        self._crowd = shape.crowd
         self._heap = [(*self._price(node), shape.number[node], node) for node in nodes]
         heapify(self._heap)
 
@@ -196,4 +198,4 @@ class _Branch:
 
     def _price(self, node: ParticipantId) -> tuple[bool, int]:
         given = self._given[node]
-        return self._spare.get(node, 0) <= given, given
+        return self._spare.get(node, 0) <= given, given + self._crowd.get(node, 0)

@@ -34,6 +34,8 @@ class Draft:
     deepest: int
     """The depth that no node shall exceed: one more than the best possible."""
     has_seat: bool
+    held: set[ParticipantId] = field(default_factory=set)
+    """Those that stay below their parents: they have moved only just now."""
     is_new: bool = True
     """Nothing of it stands yet, so that it may be changed at no cost."""
     parent_of: dict[ParticipantId, ParticipantId] = field(default_factory=dict)
@@ -54,7 +56,7 @@ class Draft:
 
     def takes(self, child: ParticipantId, parent: ParticipantId) -> bool:
         """Whether `child` may move below `parent`: no ring; not too deep, or no deeper than now."""
-        if self.room(parent) <= 0:
+        if child in self.held or self.room(parent) <= 0:
             return False
         if self.depth[parent] < self.depth[child]:
             return True
@@ -132,6 +134,8 @@ class Drafts:
         }
         """How many edges each pair shares; 0 for a connection that is meant to be."""
         self._round_trips = members.round_trips
+        self._held = members.held
+        self._standbys = members.standbys
         self._moved: list[tuple[Draft, ParticipantId, ParticipantId]] = []
         with_seat = len(peers) < len(members.nodes)
         self.of = {
@@ -236,15 +240,43 @@ class Drafts:
         if tree is not None and tree.root == root:
             self._keep(draft, tree.parent_of)
             draft.measure(root)
+            self._take_refuge(draft, tree.parent_of)
         return draft
 
     def _keep(self, draft: Draft, parent_of: Mapping[ParticipantId, ParticipantId]) -> None:
         draft.is_new = False
-        for child in draft.wanted:
+        draft.held = {child for child in draft.wanted if (draft.source, child) in self._held}
+        for child in sorted(draft.wanted, key=draft.held.__contains__):
             parent = parent_of.get(child)
-            if parent == draft.root:
-                fits = draft.count(parent) < draft.fanout.root
-            else:
-                fits = parent in draft.relays and draft.count(parent) < draft.fanout.relay
-            if parent is not None and fits:
+            if parent is not None and self._fits(draft, parent, held=child in draft.held):
                 self.attach(draft, child, parent)
+
+    def _fits(self, draft: Draft, parent: ParticipantId, *, held: bool) -> bool:
+        """For those who are held for a while there is as much room again."""
+        if parent == draft.root:
+            return draft.count(parent) < draft.fanout.root * (1 + held)
+        return parent in draft.relays and draft.count(parent) < draft.fanout.relay * (1 + held)
+
+    def _take_refuge(self, draft: Draft, parent_of: Mapping[ParticipantId, ParticipantId]) -> None:
+        """Those whose parents have left go to their standby parents, if these have the stream.
+
+        There they stay for now: who moves twice at once is not repaired sooner.
+        """
+        standbys = self._standbys.get(draft.source, {})
+        lost = [
+            child
+            for child in draft.orphans()
+            if child in standbys and parent_of.get(child, draft.root) not in self.place
+        ]
+        while lost:
+            waiting = []
+            for child in lost:
+                standby = standbys[child]
+                if standby in draft.depth and self._fits(draft, standby, held=True):
+                    self.attach(draft, child, standby)
+                    draft.held.add(child)
+                else:
+                    waiting.append(child)
+            if len(waiting) == len(lost):
+                return
+            lost = waiting

@@ -75,7 +75,7 @@ def _give_up(drafts: Drafts, pair: Pair, degree: int, moves: int) -> bool:
         for parent, child in ((one, other), (other, one)):
             if draft.parent_of.get(child) != parent:
                 continue
-            if not _reroute(drafts, draft, child, pair, degree):
+            if child in draft.held or not _reroute(drafts, draft, child, pair, degree):
                 drafts.undo(start)
                 return False
             if drafts.changed() <= moves:

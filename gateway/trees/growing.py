@@ -64,6 +64,7 @@ def _stand_in(drafts: Drafts, draft: Draft, group: list[ParticipantId]) -> None:
     if fit or tallest < _TALL:
         return
     able = [n for n in free if n != draft.root and draft.count(n) == 0 and drafts.spare(n) > 0]
+    able = [n for n in able if n not in draft.held]
     tops = [n for n in places if draft.depth[n] + 2 + tallest <= draft.deepest]
     if not able or not tops:
         return

@@ -57,6 +57,8 @@ def _anywhere(drafts: Drafts, draft: Draft, deepest: ParticipantId) -> Moves:
 
 
 def _path(draft: Draft, node: ParticipantId) -> Iterator[ParticipantId]:
+    """Of those that may move."""
     while node != draft.root:
-        yield node
+        if node not in draft.held:
+            yield node
         node = draft.parent_of[node]

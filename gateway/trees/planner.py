@@ -35,6 +35,10 @@ class Stream:
     unwanted: frozenset[ParticipantId] = frozenset()
 
 
+Standbys = Mapping[ParticipantId, Mapping[ParticipantId, ParticipantId]]
+"""By source, then by child: its standby parent in that tree."""
+
+
 @dataclass(frozen=True, slots=True)
 class Membership:
     """Everything that a plan depends on; both tuples in order of joining."""
@@ -45,6 +49,10 @@ class Membership:
     """In ms, between two nodes; pairs that nobody measured are missing."""
     connected: frozenset[frozenset[ParticipantId]] = frozenset()
     """Pairs of peers that are connected anyway, for streams of other kinds."""
+    standbys: Standbys = field(default_factory=dict)
+    """Where those go whose parents have left: they are connected, and have asked perhaps."""
+    held: frozenset[tuple[ParticipantId, ParticipantId]] = frozenset()
+    """By source and child: edges that stay as they are, since the child moved only just now."""
 
     @property
     def mesh_uplinks(self) -> int:

@@ -104,7 +104,9 @@ class Splicer:
             child
             for one, other in spliced
             for parent, child in ((one, other), (other, one))
-            if draft.parent_of.get(child) == parent and child in draft.depth
+            if draft.parent_of.get(child) == parent
+            and child in draft.depth
+            and child not in draft.held
         ][: draft.fanout.relay]
         while True:
             parents = self._possible(draft, friends, adopted)

@@ -28,7 +28,7 @@ def ways(
     rise = draft.depth[node] - 1 - draft.depth[parent]
     for child in draft.children.get(parent, ()):
         others = set(draft.subtree(child))
-        if node in others:
+        if node in others or child in draft.held:
             continue
         for taker in drafts.near(draft, child):
             if taker in others or taker == parent or taker not in draft.depth:
@@ -53,6 +53,8 @@ def turns(
     top = parent
     while draft.parent_of[top] != node:
         top = draft.parent_of[top]
+    if top in draft.held:
+        return
     for taker in drafts.near(draft, top):
         if taker not in below and draft.room(taker) + (taker == old) > 0:
             yield ((top, taker), (node, parent)), taker

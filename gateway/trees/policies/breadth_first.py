@@ -55,6 +55,8 @@ class _Draft:
     wanted: list[ParticipantId]
     parent_of: dict[ParticipantId, ParticipantId] = field(default_factory=dict)
     children: dict[ParticipantId, list[ParticipantId]] = field(default_factory=dict)
+    held: set[ParticipantId] = field(default_factory=set)
+    """Those that stay below their parents: they have moved only just now."""
 
     def attach(self, child: ParticipantId, parent: ParticipantId) -> None:
         self.parent_of[child] = parent
@@ -102,6 +104,7 @@ class _Drafts:
         self._nodes = [node.id for node in members.nodes]
         self._relays = {node.id for node in members.nodes if not node.is_leaf}
         self._uplinks: Counter[ParticipantId] = Counter()
+        self._held, self._standbys = members.held, members.standbys
         self._drafts: dict[ParticipantId, _Draft] = {}
 
     def parents(self, stream: Stream) -> dict[ParticipantId, ParticipantId]:
@@ -113,12 +116,33 @@ class _Drafts:
         draft = self._drafts[stream.source] = _Draft(stream.root, wanted)
         if tree is None or tree.root != stream.root:
             return
-        for child in wanted:
+        draft.held = {child for child in wanted if (stream.source, child) in self._held}
+        for child in sorted(wanted, key=draft.held.__contains__):
             parent = tree.parent_of.get(child)
             if parent is None or (parent != stream.root and parent not in wanted):
                 continue
-            if self._may_have_children(draft, parent) and draft.count(parent) < self._fanout:
+            if self._has_room(draft, parent, for_now=child in draft.held):
                 self._attach(draft, child, parent)
+        self._take_refuge(draft, tree, self._standbys.get(stream.source, {}))
+
+    def _take_refuge(
+        self, draft: _Draft, tree: Tree, standbys: Mapping[str, ParticipantId]
+    ) -> None:
+        """Those whose parents have left go to their standby parents, if these have the stream."""
+        lost = [
+            child
+            for child in draft.wanted
+            if child not in draft.parent_of
+            and tree.parent_of.get(child, tree.root) not in self._nodes
+        ]
+        reached = {*draft.levels()}
+        while taken := [c for c in lost if c in standbys and standbys[c] in reached - {c}]:
+            for child in taken:
+                lost.remove(child)
+                if self._has_room(draft, standbys[child], for_now=True):
+                    self._attach(draft, child, standbys[child])
+                    draft.held.add(child)
+                    reached |= draft.subtree(child)
 
     def uplinks(self) -> Mapping[ParticipantId, int]:
         return dict(self._uplinks)
@@ -177,8 +201,10 @@ class _Drafts:
         self._attach(draft, leaf, node)
         return None
 
-    def _has_room(self, draft: _Draft, node: ParticipantId) -> bool:
-        return self._may_have_children(draft, node) and draft.count(node) < self._fanout
+    def _has_room(self, draft: _Draft, node: ParticipantId, *, for_now: bool = False) -> bool:
+        """For those who are held for a while there is as much room again."""
+        most = self._fanout * (1 + for_now)
+        return self._may_have_children(draft, node) and draft.count(node) < most
 
     def _may_have_children(self, draft: _Draft, node: ParticipantId) -> bool:
         return node == draft.root or node in self._relays
@@ -193,6 +219,7 @@ class _Drafts:
             (len(draft.subtree(child)), source, child)
             for source, draft in self._drafts.items()
             for child in draft.children.get(node, ())
+            if child not in draft.held
         )
         for _, source, child in sorted(moves):
             draft = self._drafts[source]
@@ -209,7 +236,7 @@ class _Drafts:
         Costs more moves than handing over, but needs no free room: with fanout 1 there is none.
         """
         for draft in self._drafts.values():
-            if node == draft.root:
+            if node == draft.root or draft.held:
                 continue
             for other in reversed(list(draft.levels())):
                 more = draft.count(node) - draft.count(other)

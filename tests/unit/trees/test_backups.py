@@ -9,8 +9,8 @@ from rooms import histories, membership, plans, policies
 from test_every_policy import FEW
 
 from gateway.ports import SEAT, ParticipantId
-from gateway.trees.backups import Standbys, standbys
-from gateway.trees.planner import Membership, Node, Stream, TreePolicy
+from gateway.trees.backups import standbys
+from gateway.trees.planner import Membership, Node, Standbys, Stream, TreePolicy
 from gateway.trees.policies.sparse import Sparse
 from gateway.trees.topology import Forest, Tree, neighbours, uplinks
 
