@@ -117,6 +117,17 @@ class Detach:
 
 
 @dataclass(frozen=True, slots=True)
+class Standby:
+    """Hold this edge ready, or not any more; told to its parent and its child.
+
+    Its child takes it by itself where its own parent fails, and says ready then.
+    """
+
+    edge: Edge
+    on: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Signal:
     """A neighbour's negotiation message, passed on unread; docs/protocol.md, `signal`."""
 
@@ -131,7 +142,7 @@ class QualityTold:
     legs: Mapping[ParticipantId, LegStatistics]
 
 
-LegEvent = RosterChanged | Attach | Detach | Signal | QualityTold
+LegEvent = RosterChanged | Attach | Detach | Standby | Signal | QualityTold
 
 
 class Leg(Protocol):

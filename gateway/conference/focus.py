@@ -19,6 +19,7 @@ from gateway.ports import (
     ParticipantId,
     Roster,
     RosterChanged,
+    Standby,
     StreamKind,
 )
 from gateway.trees.planner import Membership, Node, Stream, TreePolicy
@@ -28,7 +29,7 @@ READY_TIMEOUT = 10.0
 """Seconds from Attach to ready; whoever takes longer is a leaf from then on, so that nobody waits
 behind it."""
 
-ConferenceEvent = RosterChanged | Attach | Detach
+ConferenceEvent = RosterChanged | Attach | Detach | Standby
 
 Shown = Mapping[ParticipantId, frozenset[StreamKind]]
 """The pictures that somebody shows, by source."""
@@ -148,14 +149,18 @@ class Conference:
         return frozenset(heard - {listener})
 
     def next_timeout(self) -> float | None:
-        return min((deadline for _, deadline in self._deadlines()), default=None)
+        fresh = (grove.next_timeout() for grove in self._groves.values())
+        deadlines = [deadline for deadline in fresh if deadline is not None]
+        return min([*deadlines, *(deadline for _, deadline in self._deadlines())], default=None)
 
     def handle_timeout(self, now: float) -> None:
         late = {node for node, deadline in self._deadlines() if deadline <= now}
         for node in late:
             self._members[node] = replace(self._members[node], relays=False)
-        if late:
-            self._replan(now)
+        for kind, grove in self._groves.items():
+            due = grove.next_timeout()
+            if late or (due is not None and due <= now):
+                self._replan_kind(kind, now)
 
     def events(self) -> list[ConferenceEvent]:
         events, self._events = self._events, []

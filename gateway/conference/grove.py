@@ -1,9 +1,11 @@
 """All trees of one kind of stream: what is planned, and the wiring that brings it about."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import replace
 
+from gateway.conference.repair import Repair
 from gateway.conference.wiring import Move, TreeWiring
-from gateway.ports import Detach, Edge, ParticipantId, StreamKind
+from gateway.ports import Attach, Detach, Edge, ParticipantId, Standby, StreamKind
 from gateway.trees.planner import Membership, TreePolicy
 from gateway.trees.topology import Forest
 
@@ -14,18 +16,23 @@ class Grove:
     def __init__(self, kind: StreamKind, policy: TreePolicy) -> None:
         self.kind = kind
         self._policy = policy
+        self._members = Membership((), ())
+        self._participants: Collection[ParticipantId] = ()
+        self._repair = Repair(kind)
         self._wirings: dict[ParticipantId, TreeWiring] = {}
         self.forest: Forest = {}
         """The plan; the wiring may be on the way to it still."""
 
     def replan(
         self, members: Membership, participants: Collection[ParticipantId], now: float
-    ) -> list[Move]:
+    ) -> list[Move | Standby]:
         """Plans for `members`; `participants` are those in the roster.
 
         An edge of somebody who has left ends by that alone: nobody is told.
         """
-        self.forest = self._policy.plan(members, self.forest)
+        self._members, self._participants, before = members, participants, self.forest
+        self.forest = self._policy.plan(self._repair.informed(members, now), before)
+        self._repair.planned(members, before, self.forest, now)
         present = {node.id for node in members.nodes}
         moves: list[Move] = []
         for source in [s for s in self._wirings if s not in self.forest]:
@@ -36,12 +43,46 @@ class Grove:
         for source, tree in self.forest.items():
             wiring = self._wirings.setdefault(source, TreeWiring(tree, self.kind))
             moves += wiring.replan(tree, present, now)
-        return moves
+        return [*moves, *self._standby_changes(moves)]
 
-    def ready(self, edge: Edge, now: float) -> list[Move]:
-        """The edge's child has the stream. An edge that does not stand is ignored."""
-        wiring = self._wirings.get(edge.source)
-        return wiring.ready(edge.child, edge.parent, now) if wiring is not None else []
+    def ready(self, edge: Edge, now: float) -> list[Move | Standby]:
+        """The edge's child has the stream: over an edge that stands, from its standby parent, or
+        from one whom it was to be told of next. Any other edge is ignored."""
+        wiring, tree = self._wirings.get(edge.source), self.forest.get(edge.source)
+        if wiring is None or tree is None:
+            return []
+        is_planned = tree.parent_of.get(edge.child) == edge.parent
+        if wiring.stands(edge.child, edge.parent):
+            moves = wiring.ready(edge.child, edge.parent, now)
+            self._note_attached(moves)
+            return [*moves, *self._repair.reached(edge.child, edge.source, self._is_due)]
+        if not is_planned and not self._repair.may_promote(edge):
+            return []
+        if not is_planned:
+            tree = replace(tree, parent_of={**tree.parent_of, edge.child: edge.parent})
+            self.forest = {**self.forest, edge.source: tree}
+            self._repair.promoted(edge, self._members, self.forest, now)
+        moves = wiring.promote(edge.child, edge.parent, tree, now)
+        self._repair.attached(edge)
+        return [*moves, *self._standby_changes(moves)]
+
+    def _standby_changes(self, moves: list[Move]) -> list[Standby]:
+        self._note_attached(moves)
+        return self._repair.changes(self.forest, self._participants, self._is_due)
+
+    def _is_due(self, standby: Edge) -> bool:
+        """Nobody prepares for losing what has not come yet, nor twice for the same edge."""
+        wiring = self._wirings[standby.source]
+        return wiring.reaches(standby.child) and not wiring.stands(standby.child, standby.parent)
+
+    def _note_attached(self, moves: Iterable[Move]) -> None:
+        for move in moves:
+            if isinstance(move, Attach):
+                self._repair.attached(move.edge)
+
+    def next_timeout(self) -> float | None:
+        """When to plan again though nothing has happened."""
+        return self._repair.next_timeout()
 
     def carried(self) -> Iterator[Edge]:
         """The edges over which streams really come."""

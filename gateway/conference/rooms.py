@@ -42,6 +42,7 @@ from gateway.ports import (
     RosterChanged,
     SeatReceiving,
     Signal,
+    Standby,
 )
 from gateway.statistics import LegStatistics
 from gateway.trees.planner import TreePolicy
@@ -451,7 +452,7 @@ class Rooms:
                 case RosterChanged():
                     for leg in list(room.legs.values()):
                         leg.notify(event)
-                case Attach(edge) | Detach(edge):
+                case Attach(edge) | Detach(edge) | Standby(edge):
                     _log.debug("%s: %s", name, event)
                     for end in (edge.parent, edge.child):
                         self._tell(name, room, end, event)

@@ -56,10 +56,24 @@ class TreeWiring:
 
     def ready(self, child: ParticipantId, parent: ParticipantId, now: float) -> list[Move]:
         """`child` has the stream from `parent`. An edge that does not stand is ignored."""
-        feed = self._feeds.get(child)
-        if feed is None or parent not in feed.parents:
+        if not self.stands(child, parent):
             return []
+        self._feeds[child].ready.add(parent)
+        return self._advance(now)
+
+    def stands(self, child: ParticipantId, parent: ParticipantId) -> bool:
+        feed = self._feeds.get(child)
+        return feed is not None and parent in feed.parents
+
+    def promote(
+        self, child: ParticipantId, parent: ParticipantId, tree: Tree, now: float
+    ) -> list[Move]:
+        """`child` has taken the stream from `parent` by itself; `tree`, wanted from now on, has
+        that edge."""
+        feed = self._feeds.setdefault(child, _Feed())
+        feed.parents[parent] = now
         feed.ready.add(parent)
+        self._tree = tree
         return self._advance(now)
 
     def edges(self) -> Iterator[Edge]:

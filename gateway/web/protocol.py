@@ -28,6 +28,7 @@ from gateway.ports import (
     Roster,
     RosterChanged,
     Signal,
+    Standby,
     StreamKind,
 )
 from gateway.roomname import RULE, room_name
@@ -367,6 +368,8 @@ def event(leg_event: LegEvent) -> str:
             return _edge("attach", edge)
         case Detach(edge):
             return _edge("detach", edge)
+        case Standby(edge, on):
+            return _edge("standby", edge, on=on)
         case Signal(sender, body):
             return signal(sender, body)
         case QualityTold(legs):
@@ -420,8 +423,9 @@ def _quality(measured: LegStatistics) -> Mapping[str, object]:
     }
 
 
-def _edge(message: str, edge: Edge) -> str:
-    return _write(message, source=edge.source, kind=edge.kind, parent=edge.parent, child=edge.child)
+def _edge(message: str, edge: Edge, **more: object) -> str:
+    names = {"source": edge.source, "parent": edge.parent, "child": edge.child}
+    return _write(message, kind=edge.kind, **names, **more)
 
 
 def _write(message_type: str, **members: object) -> str:

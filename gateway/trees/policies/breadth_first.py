@@ -126,7 +126,7 @@ class _Drafts:
         self._take_refuge(draft, tree, self._standbys.get(stream.source, {}))
 
     def _take_refuge(
-        self, draft: _Draft, tree: Tree, standbys: Mapping[str, ParticipantId]
+        self, draft: _Draft, tree: Tree, standbys: Mapping[ParticipantId, ParticipantId]
     ) -> None:
         """Those whose parents have left go to their standby parents, if these have the stream."""
         lost = [

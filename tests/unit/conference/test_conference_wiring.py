@@ -19,6 +19,7 @@ from gateway.ports import (
     Participant,
     ParticipantId,
     RosterChanged,
+    Standby,
     StreamKind,
 )
 from gateway.trees.planner import TreePolicy
@@ -54,6 +55,7 @@ class World:
     )
     """By source, kind and child: the edge that got ready last, as a browser does it."""
     native: set[ParticipantId] = field(default_factory=set)
+    standbys: set[Edge] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.conference = Conference(self.policy, max_participants=50)
@@ -73,6 +75,7 @@ class World:
         self.conference.leave(who, self.now)
         gone = {who} if self.conference.has_seat else {who, SEAT}
         self.edges = {e for e in self.edges if not gone & {e.source, e.parent, e.child}}
+        self.standbys = {e for e in self.standbys if not gone & {e.source, e.parent, e.child}}
         self.unready = [e for e in self.unready if e in self.edges]
         self.received &= self.edges
         self.playing = {k: e for k, e in self.playing.items() if e in self.edges}
@@ -86,6 +89,27 @@ class World:
         self.conference.ready(edge, self.now)
         self.drain()
 
+    def take(self, edge: Edge) -> bool:
+        """A child goes to its standby parent by itself, if that one has the stream to give."""
+        node = edge.parent
+        while (above := self.playing.get((edge.source, edge.kind, node))) is not None:
+            node = above.parent
+            if node == edge.child:
+                return False
+        if node not in (edge.source, SEAT):
+            return False
+        self.standbys.remove(edge)
+        self.edges.add(edge)
+        self.unready.append(edge)
+        self.say_ready(edge)
+        return True
+
+    def wait(self, seconds: float) -> None:
+        self.now += seconds
+        while (due := self.conference.next_timeout()) is not None and due <= self.now:
+            self.conference.handle_timeout(self.now)
+            self.drain()
+
     def settle(self) -> None:
         while self.unready:
             self.say_ready(self.unready[0])
@@ -98,6 +122,12 @@ class World:
                     assert self.has_stream(edge), "asked to forward too early"
                     self.edges.add(edge)
                     self.unready.append(edge)
+                    self.standbys.discard(edge)
+                case Standby(edge, on=True):
+                    assert edge not in self.standbys | self.edges
+                    self.standbys.add(edge)
+                case Standby(edge):
+                    self.standbys.remove(edge)
                 case Detach(edge):
                     self.edges.remove(edge)
                     self.received.discard(edge)
