@@ -9,7 +9,10 @@ from hypothesis import strategies as st
 from rooms import EQUALS, FAIR, POLICIES, histories, membership, plans, policies, settled
 
 from gateway.ports import SEAT, Attach, Edge
+from gateway.trees.backups import standbys
 from gateway.trees.planner import Membership, TreePolicy
+from gateway.trees.policies.breadth_first import BreadthFirst
+from gateway.trees.policies.sparse import Sparse
 from gateway.trees.topology import Forest, diff, edges, uplinks
 
 FEW = settings(max_examples=40)
@@ -121,3 +124,51 @@ def test_rebalancing_keeps_all_that_and_moves_no_more_than_it_may(
         for node in peers:
             assert uplinks(better)[node.id] <= max(uplinks(forest)[node.id], members.mesh_uplinks)
     check_reaches_everyone(members, settled(policy, members, forest, moves))
+
+
+KEEPING = [policy for policy in POLICIES if isinstance(policy, BreadthFirst | Sparse)]
+"""Those that move only what has to move."""
+
+
+@FEW
+@given(st.sampled_from(KEEPING), histories(), st.integers(0, 99))
+def test_who_has_moved_just_now_stays_while_others_come_and_go(
+    policy: TreePolicy, history: list[Membership], choice: int
+) -> None:
+    forest: Forest = {}
+    for members in history:
+        forest = policy.plan(members, forest)
+        sparse = isinstance(policy, Sparse)
+        if sparse and (policy.fanout == 1 or len(members.nodes) <= policy.direct + 1):
+            continue  # rings, and where everybody sends to everybody
+        places = sorted(edges(forest), key=str)
+        held = {places[n] for n in range(choice % 7, len(places), 7)}
+        pinned = replace(members, held=frozenset((e.source, e.child) for e in held))
+        assert held <= edges(policy.plan(pinned, forest))
+        assert held <= edges(policy.rebalance(pinned, forest, 5))
+
+
+@FEW
+@given(st.sampled_from(KEEPING), histories(EQUALS), st.integers(0, 99))
+def test_whose_parent_has_left_goes_to_its_standby_parent(
+    policy: TreePolicy, history: list[Membership], choice: int
+) -> None:
+    for members, forest in plans(policy, history):
+        sparse = isinstance(policy, Sparse)
+        peers = [node for node in members.nodes if node.id != SEAT]
+        rings = sparse and policy.fanout == 1
+        if len(peers) < 2 or rings or (sparse and len(peers) <= policy.direct + 1):
+            continue
+        backups = standbys(forest, {}, {}, {SEAT}, {})
+        leaver = peers[choice % len(peers)]
+        nodes = tuple(node for node in members.nodes if node != leaver)
+        streams = tuple(stream for stream in members.streams if stream.source != leaver.id)
+        fewer = Membership(nodes, streams, standbys=backups)
+        after = policy.plan(fewer, forest)
+        check_reaches_everyone(fewer, after)
+        crowd = Counter((source, s) for source in backups for s in backups[source].values())
+        for source, tree in after.items():
+            for child, standby in backups[source].items():
+                lost = forest[source].parent_of[child] == leaver.id and child != leaver.id
+                if lost and standby != leaver.id and crowd[source, standby] == 1:
+                    assert tree.parent_of[child] == standby

@@ -18,6 +18,7 @@ from gateway.ports import (
     Roster,
     RosterChanged,
     Signal,
+    Standby,
     StreamKind,
 )
 from gateway.web import protocol
@@ -214,6 +215,9 @@ class TestWhatTheServerSays:
         members = {"source": "a", "kind": "audio", "parent": "b", "child": "c"}
         assert json.loads(protocol.event(Attach(EDGE))) == {"type": "attach"} | members
         assert json.loads(protocol.event(Detach(EDGE))) == {"type": "detach"} | members
+        for on in (True, False):
+            told = json.loads(protocol.event(Standby(EDGE, on)))
+            assert told == {"type": "standby", "on": on} | members
 
     def test_quality(self) -> None:
         measured = replace(MEASURED, missing=0.021)
