@@ -124,10 +124,10 @@ class Conference:
 
     def view(self, viewer: ParticipantId, shows: Shown, now: float) -> None:
         """These are all the pictures that `viewer` shows from now on."""
-        member = self._members[viewer]
-        if member.shows != shows:
-            self._members[viewer] = replace(member, shows=shows)
-            for kind in _PICTURES:
+        before = self._members[viewer]
+        after = self._members[viewer] = replace(before, shows=shows)
+        for kind in _PICTURES:
+            if any(before.wants(kind, s) != after.wants(kind, s) for s in self._members):
                 self._replan_kind(kind, now)
 
     def ready(self, edge: Edge, now: float) -> None:

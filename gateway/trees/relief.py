@@ -5,7 +5,7 @@ load to spare can take a child directly, the load goes on in a chain: one takes 
 away another, in another tree, so that only the ends of the chain change.
 """
 
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Mapping
 from heapq import heappop, heappush
 
 from gateway.ports import ParticipantId
@@ -15,6 +15,9 @@ Pair = frozenset[ParticipantId]
 
 _CONNECTION = 4
 """What a new connection is worth, in moves; more between those who have many neighbours."""
+
+_FAR = 1 << 30
+"""No chain costs as much."""
 
 _Step = tuple[ParticipantId, ParticipantId, ParticipantId]
 """In this source's tree, this child, to this parent."""
@@ -115,29 +118,40 @@ def _cheapest(
                 node, step = came[node]
                 chain.append(step)
             return chain[::-1]
-        for price, draft, step in _steps(drafts, node, anywhere):
+        for price, draft, step in _steps(drafts, node, costs, cost, anywhere):
             _, child, taker = step
-            # First what costs nothing to find out: this is where a plan's time goes.
-            if taker in costs and costs[taker] <= cost + price:
-                continue
             if {child, taker} not in shunned and step not in spoilt and draft.takes(child, taker):
-                costs[taker], came[taker] = cost + price, (node, step)
+                costs[taker], came[taker] = price, (node, step)
                 pushed += 1
-                heappush(heap, (cost + price, pushed, taker))
+                heappush(heap, (price, pushed, taker))
     return None
 
 
 def _steps(
-    drafts: Drafts, giver: ParticipantId, anywhere: bool
+    drafts: Drafts,
+    giver: ParticipantId,
+    costs: Mapping[ParticipantId, int],
+    cost: int,
+    anywhere: bool,
 ) -> Iterator[tuple[int, Draft, _Step]]:
-    """Which children `giver` might give to whom, and at what price."""
+    """Which children `giver` might give to whom, and at what price in all.
+
+    Those who are reached as cheaply already, by `costs`, are left out before anything else is found
+    out: this is where a plan's time goes.
+    """
     for source, draft in drafts.of.items():
         for child in draft.children.get(giver, ()):
-            price = int(drafts.stands(draft, child))
+            price = cost + drafts.stands(draft, child)
             near = drafts.near(draft, child)
-            for taker in draft.depth if anywhere else near:
-                if taker in near:
+            for taker in near:
+                if costs.get(taker, _FAR) > price:
                     yield price, draft, (source, child, taker)
-                elif taker != child:
-                    crowd = max(drafts.degree(child), drafts.degree(taker))
-                    yield price + _CONNECTION + crowd, draft, (source, child, taker)
+            if not anywhere:
+                continue
+            for taker in draft.depth:
+                if taker == child or taker in near:
+                    continue
+                crowd = max(drafts.degree(child), drafts.degree(taker))
+                dear = price + _CONNECTION + crowd
+                if costs.get(taker, _FAR) > dear:
+                    yield dear, draft, (source, child, taker)
