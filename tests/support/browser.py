@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
@@ -13,6 +14,7 @@ from typing import Any, Self
 import numpy as np
 from playwright.async_api import Page, async_playwright
 
+from support.namespaces import Host
 from support.processes import find_program
 from support.tones import TONES, Samples, levels
 
@@ -77,8 +79,14 @@ CAMERA = Camera()
 class Browser:
     """One Chromium with one private profile per page, like people at computers of their own."""
 
-    def __init__(self, camera: Camera = CAMERA) -> None:
+    def __init__(self, camera: Camera = CAMERA, host: Host | None = None, origin: str = "") -> None:
+        """On `host`, if on any, it gets devices for pages of `origin`, as if these were secure."""
         self._camera = camera
+        self._arguments = list(ARGUMENTS)
+        self._environ: dict[str, str | float | bool] = dict(os.environ)
+        if host is not None:
+            self._environ["TRESTLE_TEST_NAMESPACE"] = str(host.pid)
+            self._arguments.append(f"--unsafely-treat-insecure-origin-as-secure={origin}")
         self._console: list[str] = []
 
     async def __aenter__(self) -> Self:
@@ -86,7 +94,9 @@ class Browser:
         try:
             find_program("chromium")
             self._chromium = await self._playwright.chromium.launch(
-                executable_path=Path(__file__).with_name("yielding-chromium"), args=ARGUMENTS
+                executable_path=Path(__file__).with_name("yielding-chromium"),
+                args=self._arguments,
+                env=self._environ,
             )
         except BaseException:
             await self._playwright.stop()

@@ -62,7 +62,8 @@ class Member:
 class ScriptedServer:
     """Serves the page and one room."""
 
-    def __init__(self) -> None:
+    def __init__(self, listen: str = "127.0.0.1") -> None:
+        self._listen = listen
         self.members: dict[str, Member] = {}
         self.append_to: dict[str, str] = {}
         """More text for some of the page's scripts, for pages that load them from now on."""
@@ -88,7 +89,7 @@ class ScriptedServer:
         app.router.add_get("/{room:[^/]*}", self._page)
         self._runner = web.AppRunner(app, shutdown_timeout=1)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", 0)
+        site = web.TCPSite(self._runner, self._listen, 0)
         await site.start()
         self.port = site._server.sockets[0].getsockname()[1]  # type: ignore[union-attr]
 
@@ -101,7 +102,8 @@ class ScriptedServer:
 
     @property
     def url(self) -> str:
-        return f"http://localhost:{self.port}"
+        host = "localhost" if self._listen == "127.0.0.1" else self._listen
+        return f"http://{host}:{self.port}"
 
     async def _page(self, request: web.Request) -> web.StreamResponse:
         headers = {"Content-Security-Policy": CSP, "Cache-Control": "no-cache"}

@@ -75,7 +75,13 @@ globalThis.timed = (() => {
     return 10 * Math.log10((255 * 255 * width * height) / sum);
   }
 
-  const results = { video: [], psnr: [], onsets: [], frames: 0 };
+  const results = {};
+
+  /** What was seen and heard up to now does not count. */
+  function clear() {
+    Object.assign(results, { video: [], psnr: [], onsets: [], frames: 0 });
+  }
+  clear();
 
   /** Watches a participant's tile from now on; compares one picture in `every`. */
   function watch(participant, every = COMPARE_EVERY) {
@@ -98,10 +104,10 @@ globalThis.timed = (() => {
       context.drawImage(video, 0, 0, width, height, 0, 0, width, height);
       const picture = context.getImageData(0, 0, width, height);
       const time = readTime(picture);
-      const late = stamp() - time;
-      if (late < 0 || late > 5000) return;
-      results.video.push(late);
+      // A time that cannot be is one of a broken picture, which is unlike that time's.
       if (compare) results.psnr.push(psnr(picture, time));
+      const late = stamp() - time;
+      if (late >= 0 && late < 5000) results.video.push(late);
     };
     video.requestVideoFrameCallback(look);
   }
@@ -122,5 +128,5 @@ globalThis.timed = (() => {
     }, 10);
   }
 
-  return { beeps, microphone, paint, stamp, watch, results };
+  return { beeps, microphone, paint, stamp, watch, clear, results };
 })();
