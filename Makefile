@@ -45,6 +45,11 @@ bench-relay: $(VENV)/development    ## what browsers that relay add to a stream,
 	@mkdir -p build/bench
 	PYTHONPATH=tests nice -n 15 $(BIN)/python -m load.relay
 
+bench-loss: $(VENV)/development    ## what comes through a chain of relays whose links lose packets; as root
+	@scripts/install-packages peers
+	@mkdir -p build/bench
+	PYTHONPATH=tests nice -n 15 $(BIN)/python -m load.loss
+
 sounds: $(VENV)/development     ## make the prompts anew from gateway/media/sounds/*.yaml
 	@scripts/install-packages sounds
 	$(BIN)/python scripts/make-sounds
@@ -69,4 +74,4 @@ node_modules/.package-lock.json: package.json package-lock.json
 	$(NPM) ci
 	touch $@
 
-.PHONY: help setup run test check format screenshot sounds bench-media bench-delay bench-relay bench-trees
+.PHONY: help setup run test check format screenshot sounds bench-media bench-delay bench-relay bench-loss bench-trees

@@ -16,7 +16,7 @@ from itertools import pairwise
 
 from load.chain import NO_TRANSFORMS, chain, concealed, methods, open_server, received, since
 from load.chain import watched as watched_by
-from load.results import FOLDER, load, put, say
+from load.results import FOLDER, Figure, load, put, say
 from support.browser import Browser, Camera, Listener
 from support.namespaces import Host, Network, unavailable
 from support.scripted_page import join
@@ -24,13 +24,14 @@ from support.scripted_page import join
 CAMERA = Camera(height=180, rate=15, timed=True)
 """Small, so that four browsers on one machine lose nothing to a lack of processor time."""
 
-LOSSES = (0.0, 0.02, 0.05)
+SECONDS = {0.0: 20.0, 0.02: 60.0, 0.05: 60.0}
+"""How long for each part that is lost: chance has to even out."""
+
 SCRIPTS = {"swap": "", "reforward": NO_TRANSFORMS}
 
 BEGINNING = 10.0
 """Seconds until bandwidth estimates have grown and jitter buffers have settled."""
 SETTLING = 4.0
-SECONDS = 30.0
 
 CORRUPTED = 33.0
 """dB: a shown picture that is further from its original was decoded wrongly."""
@@ -96,7 +97,7 @@ async def cases(method: str) -> list[Case]:
         if used != [[method]] * 2:
             raise RuntimeError(f"the relays' methods are {used}, not {method}")
         await people[3].page.evaluate(_WATCH)
-        return [await case(method, loss, network, hosts, people) for loss in LOSSES]
+        return [await case(method, loss, network, hosts, people) for loss in SECONDS]
 
 
 async def case(
@@ -108,7 +109,7 @@ async def case(
     await people[3].page.evaluate(_CLEAR)
     lost = await network.dropped()
     before = [await received(listener) for listener in people[1:]]
-    await asyncio.sleep(SECONDS)
+    await asyncio.sleep(SECONDS[loss])
     after = [await received(listener) for listener in people[1:]]
     hops = [since(old, new) for old, new in zip(before, after, strict=True)]
     leaf = hops[-1]
@@ -129,12 +130,12 @@ async def case(
         await network.dropped() - lost,
     )
     say(outcome.row)
-    print(hops)  # noqa: T201
+    print(method, loss, hops)  # noqa: T201  # all that the browsers count
     return outcome
 
 
-def figures(outcomes: list[Case]) -> dict[str, float | None]:
-    found: dict[str, float | None] = {}
+def figures(outcomes: list[Case]) -> dict[str, Figure]:
+    found: dict[str, Figure] = {}
     by = {(case.method, case.loss): case for case in outcomes}
     for (method, loss), one in by.items():
         name = f"{method}_{loss * 100:.0f}"
@@ -152,7 +153,7 @@ def figures(outcomes: list[Case]) -> dict[str, float | None]:
     return found
 
 
-def _ratio(ours: float, theirs: float) -> float | None:
+def _ratio(ours: float, theirs: float) -> Figure:
     """None where there is nothing to compare with."""
     return round(ours / theirs, 2) if theirs > 0 else None
 

@@ -1,17 +1,13 @@
 """`make bench-trees`: what the forest costs the peers; the part that needs no browsers."""
 
 import argparse
-import json
-import pathlib
 import statistics
-import sys
 
 from gateway.trees.planner import TreePolicy
 from gateway.trees.policies.breadth_first import BreadthFirst
 from gateway.trees.policies.sparse import Sparse
+from load.results import put, say
 from load.trees_sim import Outcome, Scenario, Simulation
-
-_REPORT = pathlib.Path("build/bench/trees.json")
 
 _BROWSER_KEYS = (
     *(f"join_{who}_ms_{peers}" for who in ("new", "existing") for peers in (5, 7, 10)),
@@ -20,7 +16,7 @@ _BROWSER_KEYS = (
     *("gap_closed_p95_ms", "gap_killed_p95_ms", "gap_frozen_p95_ms", "gap_cut_p95_ms"),
     "gap_planned_max_ms",
 )
-"""Null here: they are measured with browsers."""
+"""Measured with browsers, by other programs: null until then."""
 
 EVERYBODY = tuple(
     Scenario(peers, publishers=peers, events=events)
@@ -41,11 +37,6 @@ _HEAD = (
 )
 
 _LINE = "|---" * _HEAD.count("| ") + "|"
-
-
-def tell(text: str) -> None:
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
 
 
 def row(scenario: Scenario, outcome: Outcome) -> str:
@@ -70,11 +61,11 @@ def row(scenario: Scenario, outcome: Outcome) -> str:
 
 
 def table(policy: TreePolicy, scenarios: tuple[Scenario, ...]) -> dict[Scenario, Outcome]:
-    tell(f"\n{policy}\n\n{_HEAD}\n{_LINE}")
+    say(f"\n{policy}\n\n{_HEAD}\n{_LINE}")
     outcomes = {}
     for scenario in scenarios:
         outcomes[scenario] = outcome = Simulation(policy, scenario).run()
-        tell(row(scenario, outcome))
+        say(row(scenario, outcome))
     return outcomes
 
 
@@ -89,7 +80,7 @@ def main() -> None:
         table(BreadthFirst(2), EVERYBODY)
         fresh = Scenario(10_000, publishers=1, events=0)
         outcome = Simulation(Sparse(2), fresh).fresh()
-        tell(f"\nPlanned at once:\n\n{_HEAD}\n{_LINE}\n{row(fresh, outcome)}")
+        say(f"\nPlanned at once:\n\n{_HEAD}\n{_LINE}\n{row(fresh, outcome)}")
     by_peers = {scenario.peers: outcome for scenario, outcome in outcomes.items()}
     keys: dict[str, float | None] = {
         "uplinks_vs_mesh_max": max(o.uplinks_vs_mesh for o in outcomes.values()),
@@ -99,11 +90,8 @@ def main() -> None:
         "extra_moves_per_join_40": (
             statistics.fmean(by_peers[40].moves["join"]) if 40 in by_peers else None
         ),
-        **dict.fromkeys(_BROWSER_KEYS),
     }
-    _REPORT.parent.mkdir(parents=True, exist_ok=True)
-    _REPORT.write_text(json.dumps(keys, indent=2) + "\n")
-    tell(f"\n{_REPORT} is written")
+    say(f"\n{put('trees', keys, missing=dict.fromkeys(_BROWSER_KEYS))} is written")
 
 
 if __name__ == "__main__":
