@@ -10,14 +10,17 @@ from contextlib import AsyncExitStack
 from dataclasses import asdict
 from typing import Protocol
 
+from gateway.conference.permissions import Moderation, Publishing, Rules
 from gateway.conference.rooms import Rooms, Surroundings
 from gateway.config import Config
 from gateway.dialplan.load import load_plan
+from gateway.dialplan.model import Plan
+from gateway.errors import TrestleError
 from gateway.media import prompts
 from gateway.media.plane import InlinePlane
 from gateway.media.settings import Settings
 from gateway.media.worker_plane import WorkerPlane
-from gateway.ports import Bridge
+from gateway.ports import Bridge, RoomName
 from gateway.trees.policies.breadth_first import BreadthFirst
 from gateway.web.ice_servers import IceServers
 from gateway.web.metrics import exposition
@@ -45,14 +48,16 @@ class Gateway:
         self._config = config
         loop = asyncio.get_running_loop()
         self._plane = _plane(config)
+        plan = load_plan(config.dialplan)
         self.rooms = Rooms(
-            load_plan(config.dialplan),
+            plan,
             self._plane,
             BreadthFirst(config.conference.fanout),
             Surroundings(loop.time, loop.call_at),
             config.conference.max_participants,
             announcements=config.conference.announcements,
             recording=config.conference.recording == "anyone",
+            rules=rules_of_rooms(config, plan),
         )
         self.web = WebServer(
             listen=config.web.listen,
@@ -161,6 +166,28 @@ async def serve(config: Config, stop: Awaitable[object], announce: Callable[[str
         _log.info("stopping")
     finally:
         await gateway.stop()
+
+
+def rules_of_rooms(config: Config, plan: Plan) -> Callable[[RoomName], Rules]:
+    """Who may publish in each room. Raises `TrestleError` for one where nobody ever could."""
+    conference = config.conference
+
+    def rules(room: RoomName) -> Rules:
+        own = plan.options(room)
+        return Rules(
+            Publishing(own.publishing or conference.publishing),
+            Moderation(conference.moderator),
+            own.moderator_key or conference.moderator_key,
+        )
+
+    for room in plan.rooms:
+        made = rules(room)
+        if made.publishing is Publishing.MODERATORS and not made.can_be_moderated:
+            raise TrestleError(
+                f"{config.dialplan}: only moderators publish in room '{room}', and nobody can be"
+                " one: give it a moderator_key, or set conference.moderator to first"
+            )
+    return rules
 
 
 def embedded_prosody(config: Config) -> EmbeddedProsody:

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 from gateway.errors import ConfigError
 from gateway.iceuri import stun_uri, turn_uri
 from gateway.yamltext import (
+    MIN_KEY,
     ConfigErrors,
     Problems,
     Section,
@@ -28,6 +29,7 @@ from gateway.yamltext import (
     new_folder,
     optional,
     read,
+    secret,
     switch,
     text,
     whole,
@@ -253,6 +255,12 @@ class ConferenceConfig:
     That a conference is recorded is said in any case."""
     recording: str = _setting("off", choice("off", "anyone"))
     """Who may record a conference from the page."""
+    publishing: str = _setting("everyone", choice("everyone", "moderators"))
+    """What those who join may publish without being asked: everything, or only moderators may."""
+    moderator: str = _setting("first", choice("first", "key", "nobody"))
+    """Who moderates: the first in a browser (then the next), only those with the key, nobody."""
+    moderator_key: str | None = _setting(None, secret(MIN_KEY), secret=True)
+    """Who joins with it moderates too; a room of the dial plan can have its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -375,6 +383,17 @@ def _check_media(media: MediaConfig, section: Section) -> None:
         )
 
 
+def _check_conference(conference: ConferenceConfig, section: Section) -> None:
+    moderator = section.found.get("moderator")
+    if moderator is not None and conference.moderator == "key" and not conference.moderator_key:
+        raise moderator.error("needs 'moderator_key' beside it: !env NAME or !file path")
+    if moderator is not None and conference.moderator == "nobody":
+        if conference.moderator_key:
+            raise moderator.error("'moderator_key' makes moderators: remove one of the two")
+        if conference.publishing == "moderators":
+            raise section.found["publishing"].error("nobody moderates, so nobody would be heard")
+
+
 def _check_ports(config: Config, top: Value) -> None:
     """No two TCP listeners on one port, whatever their addresses: it would only confuse people."""
     taken: dict[int, str] = {}
@@ -415,4 +434,5 @@ _CHECKS: Mapping[type, Callable[[Any, Section], None]] = {
     SipConfig: _check_sip,
     XmppConfig: _check_xmpp,
     MediaConfig: _check_media,
+    ConferenceConfig: _check_conference,
 }

@@ -70,6 +70,11 @@ class Participant:
     """For people: 1 to 64 characters, no control characters."""
     publishes: frozenset[MediaKind] = frozenset()
     muted: Muted = Muted()
+    may: frozenset[MediaKind] = frozenset()
+    """What it may publish; all that it publishes is among it."""
+    moderator: bool = False
+    hand: int = 0
+    """Its place in the order of raised hands, from 1; 0 while it is down."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,9 @@ _ON = frozenset({"on", "yes", "true"})
 _OFF = frozenset({"off", "no", "false"})
 _MAX_DEPTH = 32
 
+MIN_KEY = 12
+"""Characters of a key that everybody may try to guess."""
+
 
 class ConfigErrors(TrestleError):
     """All mistakes of one run; prints one per line."""
@@ -293,6 +296,18 @@ def whole(low: int, high: int) -> Callable[[Value], int]:
         if not (digits.isascii() and digits.isdigit()) or not low <= int(digits[:20]) <= high:
             raise value.error(f"expected a whole number from {low} to {high}, not '{digits}'")
         return int(digits)
+
+    return reader
+
+
+def secret(shortest: int) -> Callable[[Value], str]:
+    """What `!env NAME` or `!file path` names, of so many characters at least."""
+
+    def reader(value: Value) -> str:
+        found = value.secret()
+        if len(found) < shortest:
+            raise value.error(f"is too easy to guess: expected at least {shortest} characters")
+        return found
 
     return reader
 

@@ -3,6 +3,7 @@
 import argparse
 import sys
 
+from gateway.app import rules_of_rooms
 from gateway.cli.options import Subparsers, add_config, load_config
 from gateway.config import MediaConfig
 from gateway.dialplan.load import load_plan
@@ -18,7 +19,7 @@ def add_parser(subparsers: Subparsers) -> None:
 
 def _check(options: argparse.Namespace) -> int:
     config = load_config(options)
-    load_plan(config.dialplan)
+    rules_of_rooms(config, load_plan(config.dialplan))
     _check_prompts(config.media)
     sys.stdout.write("The configuration and the dial plan are good.\n")
     return 0

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from gateway.conference.grove import Grove
+from gateway.conference.permissions import Permissions, Rules
 from gateway.errors import Reason, Refused
 from gateway.ports import (
     SEAT,
@@ -53,8 +54,12 @@ class _Member:
     relays: bool = True
     shows: Shown | None = None
     """None: it has not said."""
+    blocks: frozenset[ParticipantId] = frozenset()
+    """Of whom it wants nothing at all."""
 
     def wants(self, kind: StreamKind, source: ParticipantId) -> bool:
+        if source in self.blocks:
+            return False
         if kind is StreamKind.AUDIO:
             return True
         shown = _SHOWN_UNASKED if self.shows is None else self.shows.get(source, frozenset())
@@ -64,7 +69,11 @@ class _Member:
 class Conference:
     """One room from its first participant to its last."""
 
-    def __init__(self, policy: TreePolicy, max_participants: int) -> None:
+    def __init__(
+        self, policy: TreePolicy, max_participants: int, rules: Rules | None = None
+    ) -> None:
+        """`rules` of who may publish and who moderates; None: the defaults."""
+        self._permissions = Permissions(rules or Rules())
         self._max_participants = max_participants
         self._members: dict[ParticipantId, _Member] = {}
         self._groves = {kind: Grove(kind, policy) for kind in StreamKind}
@@ -92,24 +101,77 @@ class Conference:
     def is_full(self) -> bool:
         return len(self._members) >= self._max_participants
 
-    def join(self, participant: Participant, *, native: bool, now: float) -> None:
-        """Raises `Refused` (busy) where the conference is full."""
+    def join(
+        self, participant: Participant, *, native: bool, now: float, key: str | None = None
+    ) -> None:
+        """`key` is a moderator's. What the participant may not publish, it does not publish.
+
+        Raises `Refused`: busy where the conference is full, forbidden for a wrong key.
+        """
         if self.is_full:
             most = self._max_participants
             raise Refused(Reason.BUSY, f"the conference is full: {most} participants are in")
         assert participant.id not in {SEAT, *self._members}
+        self._permissions.join(participant.id, native=native, key=key)
         self._members[participant.id] = _Member(participant, native)
+        self._apply_permissions()
         self._roster_changed()
         self._replan(now)
 
     def leave(self, leaver: ParticipantId, now: float) -> None:
-        if self._members.pop(leaver, None) is not None:
-            self._roster_changed()
-            self._replan(now)
+        if self._members.pop(leaver, None) is None:
+            return
+        self._permissions.leave(leaver)
+        for who, member in self._members.items():
+            self._members[who] = replace(member, blocks=member.blocks - {leaver})
+        self._apply_permissions()
+        self._roster_changed()
+        self._replan(now)
 
     def publish(self, source: ParticipantId, publishes: frozenset[MediaKind], now: float) -> None:
-        """`source` sends these kinds from now on."""
-        if self._change(source, publishes=publishes):
+        """`source` sends these kinds from now on, as far as it may.
+
+        Raises `Refused` (forbidden) where there are others among them; the rest holds.
+        """
+        may = self._permissions.standing(source).may
+        if self._change(source, publishes=publishes & may):
+            self._replan(now)
+        if publishes - may:
+            kinds = " and ".join(sorted(publishes - may))
+            raise Refused(Reason.FORBIDDEN, f"a moderator has to let you publish {kinds} first")
+
+    def grant(
+        self, by: ParticipantId, who: ParticipantId, kinds: frozenset[MediaKind], now: float
+    ) -> None:
+        """`who` may publish these kinds and no others; what it may no more ends at once.
+
+        Raises `Refused` as `Permissions.grant` does.
+        """
+        self._permissions.grant(by, who, kinds)
+        self._settle_permissions(now)
+
+    def raise_hand(self, who: ParticipantId, now: float) -> None:
+        self._permissions.raise_hand(who)
+        self._settle_permissions(now)
+
+    def lower_hand(self, by: ParticipantId, who: ParticipantId, now: float) -> None:
+        """Raises `Refused` (forbidden) where it is another's, and `by` does not moderate."""
+        self._permissions.lower_hand(by, who)
+        self._settle_permissions(now)
+
+    def block(
+        self, listener: ParticipantId, source: ParticipantId, blocked: bool, now: float
+    ) -> None:
+        """`listener` wants nothing of `source`, or everything again.
+
+        Raises `Refused` (not-found) where `source` is not here.
+        """
+        if source not in self._members or source == listener:
+            raise Refused(Reason.NOT_FOUND, f"{source[:64]!r} is nobody whom you can block")
+        member = self._members[listener]
+        blocks = member.blocks | {source} if blocked else member.blocks - {source}
+        if blocks != member.blocks:
+            self._members[listener] = replace(member, blocks=blocks)
             self._replan(now)
 
     def mute(self, who: ParticipantId, muted: Muted) -> None:
@@ -145,8 +207,10 @@ class Conference:
         carried = self._groves[StreamKind.AUDIO].carried()
         heard = {edge.source for edge in carried if edge.child == node}
         if not member.native:
-            heard |= {m.participant.id for m in self._members.values() if not m.native}
-        return frozenset(heard - {listener})
+            others = (m.participant for m in self._members.values() if not m.native)
+            heard |= {one.id for one in others if MediaKind.AUDIO in one.publishes}
+        # Who blocks may still have to pass on for a moment.
+        return frozenset(heard - member.blocks - {listener})
 
     def next_timeout(self) -> float | None:
         fresh = (grove.next_timeout() for grove in self._groves.values())
@@ -192,6 +256,19 @@ class Conference:
         self._roster_changed()
         return True
 
+    def _settle_permissions(self, now: float) -> None:
+        if self._apply_permissions():
+            self._roster_changed()
+            self._replan(now)
+
+    def _apply_permissions(self) -> bool:
+        """Brings all participants in step with how they stand; tells whether any changed."""
+        before = dict(self._members)
+        for who, member in before.items():
+            stands = self._permissions.apply(member.participant)
+            self._members[who] = replace(member, participant=stands)
+        return self._members != before
+
     def _roster_changed(self) -> None:
         self._version += 1
         self._events.append(RosterChanged(self.roster))
@@ -227,10 +304,15 @@ class Conference:
         }
         if not member.native:
             return Stream(source, SEAT, frozenset(unwanted))
-        if kind is not StreamKind.AUDIO:
+        if kind is not StreamKind.AUDIO or not self._is_mixed(source):
             # The seat mixes sound and nothing else.
             unwanted.add(SEAT)
         return Stream(source, source, frozenset(unwanted))
+
+    def _is_mixed(self, source: ParticipantId) -> bool:
+        """Whether the seat needs a browser's sound: somebody hears it there, or it is recorded."""
+        hears = (not m.native and source not in m.blocks for m in self._members.values())
+        return self._recorded or any(hears)
 
     def _is_wanted(
         self, kind: StreamKind, source: ParticipantId, listener: ParticipantId, member: _Member

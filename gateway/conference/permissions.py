@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from gateway.errors import Reason, Refused
-from gateway.ports import MediaKind, ParticipantId
+from gateway.ports import MediaKind, Participant, ParticipantId
 
 EVERYTHING = frozenset(MediaKind)
 NOTHING: frozenset[MediaKind] = frozenset()
@@ -27,12 +27,12 @@ class Publishing(StrEnum):
 
 
 class Moderation(StrEnum):
-    """Who moderates a room. Who joins with its key does so in any case but the last."""
+    """Who moderates a room; who joins with its key, if it has one, does so in any case."""
 
     FIRST = "first"
     """The first native participant, and when the last moderator leaves, who joined next."""
     KEY = "key"
-    """Those with the key alone."""
+    """Nobody else."""
     NOBODY = "nobody"
 
 
@@ -44,6 +44,10 @@ class Rules:
     moderation: Moderation = Moderation.FIRST
     key: str | None = field(default=None, repr=False)
     """Makes moderators of those who have it."""
+
+    @property
+    def can_be_moderated(self) -> bool:
+        return self.moderation is Moderation.FIRST or self.key is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +130,22 @@ class Permissions:
         hand = self._hands.index(who) + 1 if who in self._hands else 0
         return Standing(member.may, member.moderator, hand)
 
+    def apply(self, participant: Participant) -> Participant:
+        """The participant as it stands now.
+
+        What it may not publish it publishes no more. Who calls by phone or XMPP cannot say that
+        it publishes again: it does as soon as it may.
+        """
+        standing = self.standing(participant.id)
+        native = self._members[participant.id].native
+        return replace(
+            participant,
+            publishes=participant.publishes & standing.may if native else standing.may,
+            may=standing.may,
+            moderator=standing.moderator,
+            hand=standing.hand,
+        )
+
     def _member(self, who: ParticipantId) -> _Member:
         if who not in self._members:
             raise Refused(Reason.NOT_FOUND, f"{who[:64]!r} is not here")
@@ -137,10 +157,8 @@ class Permissions:
 
     def _fits(self, key: str) -> bool:
         ours = self._rules.key
-        if ours is None or self._rules.moderation is Moderation.NOBODY:
-            return False
         # The time that it takes must not tell how much of a guess is right.
-        return hmac.compare_digest(key.encode(), ours.encode())
+        return ours is not None and hmac.compare_digest(key.encode(), ours.encode())
 
     def _appoint(self, who: ParticipantId) -> None:
         self._members[who] = replace(self._members[who], moderator=True, may=EVERYTHING)

@@ -13,6 +13,7 @@ from typing import Protocol
 from gateway.address import Address
 from gateway.conference.announcements import Announcements, Play, StopPlaying
 from gateway.conference.focus import Conference, Shown
+from gateway.conference.permissions import Rules
 from gateway.conference.seat_signal import SeatSignal
 from gateway.errors import BY_STRANGERS, Reason, Refused
 from gateway.ports import (
@@ -96,6 +97,8 @@ class _Seated:
     room: RoomName
     native: bool
     since: float
+    hushed: bool = False
+    """Nobody hears it: it muted itself, or may not speak. Only of those on the mix."""
     statistics: LegStatistics | None = None
     """The latest, of one whose media ends at the gateway."""
 
@@ -122,15 +125,17 @@ class Rooms:
         *,
         announcements: bool = True,
         recording: bool = False,
+        rules: Callable[[RoomName], Rules] = lambda _: Rules(),
     ) -> None:
         """`announcements`: whether those on the mix are told who comes and goes; `recording`:
-        whether native participants may record."""
+        whether native participants may record; `rules` of who may publish in a room."""
         self._plan = plan
         self._plane = plane
         self._policy = policy
         self._time = surroundings
         self._max_participants = max_participants
         self._announces = announcements
+        self._rules = rules
         self.may_record = recording
         """Whether native participants may."""
         self._rooms: dict[RoomName, _Room] = {}
@@ -200,7 +205,6 @@ class Rooms:
 
     def mute(self, leg: ParticipantId, muted: bool) -> None:
         if leg in self._seated:
-            self._plane.mute(leg, muted)
             self.set_muted(leg, Muted(audio=muted))
 
     def leave(self, leg: ParticipantId, reason: Reason, text: str) -> None:
@@ -234,16 +238,48 @@ class Rooms:
 
     # --- native participants ----------------------------------------------------------------
 
-    def enter(self, room: RoomName, leg: Leg, publishes: frozenset[MediaKind]) -> None:
+    def enter(
+        self,
+        room: RoomName,
+        leg: Leg,
+        publishes: frozenset[MediaKind],
+        key: str | None = None,
+    ) -> None:
         """A native participant joins; `leg` hears of the roster first and of its edges then.
 
-        Raises `Refused` (busy).
+        `key` is a moderator's. Raises `Refused`: busy, forbidden for a wrong key.
         """
-        self._enter(room, leg, native=True, publishes=publishes)
+        self._enter(room, leg, native=True, publishes=publishes, key=key)
 
     def publish(self, leg: ParticipantId, publishes: frozenset[MediaKind]) -> None:
+        """Raises `Refused` (forbidden) for what it may not publish; the rest holds."""
         now = self._time.clock()
         self._act(leg, lambda conference: conference.publish(leg, publishes, now))
+
+    def grant(self, leg: ParticipantId, who: ParticipantId, kinds: frozenset[MediaKind]) -> None:
+        """`who` may publish these kinds and no others. Raises `Refused`: forbidden, not-found."""
+        now = self._time.clock()
+        self._act(leg, lambda conference: conference.grant(leg, who, kinds, now))
+        _log.info("%s lets %s publish %s", leg, who, ", ".join(sorted(kinds)) or "nothing")
+
+    def raise_hand(self, leg: ParticipantId) -> None:
+        now = self._time.clock()
+        self._act(leg, lambda conference: conference.raise_hand(leg, now))
+
+    def lower_hand(self, leg: ParticipantId, who: ParticipantId) -> None:
+        """Raises `Refused` (forbidden) for another's where `leg` does not moderate."""
+        now = self._time.clock()
+        self._act(leg, lambda conference: conference.lower_hand(leg, who, now))
+
+    def block(self, leg: ParticipantId, source: ParticipantId, blocked: bool) -> None:
+        """`leg`, whatever it joined with, wants nothing of `source`, or everything again.
+
+        Raises `Refused` (not-found) where `source` is not in the room.
+        """
+        now = self._time.clock()
+        self._act(leg, lambda conference: conference.block(leg, source, blocked, now))
+        if leg in self._seated and not self._seated[leg].native:
+            self._plane.set_gain(leg, source, 0.0 if blocked else 1.0)
 
     def set_muted(self, leg: ParticipantId, muted: Muted) -> None:
         self._act(leg, lambda conference: conference.mute(leg, muted))
@@ -400,16 +436,22 @@ class Rooms:
         self._plane.close(leg)
 
     def _enter(
-        self, name: RoomName, leg: Leg, *, native: bool, publishes: frozenset[MediaKind]
+        self,
+        name: RoomName,
+        leg: Leg,
+        *,
+        native: bool,
+        publishes: frozenset[MediaKind],
+        key: str | None = None,
     ) -> None:
         now = self._time.clock()
         room = self._rooms.get(name) or _Room(
-            Conference(self._policy, self._max_participants),
+            Conference(self._policy, self._max_participants, self._rules(name)),
             Announcements(enabled=self._announces),
         )
         participant = Participant(leg.id, leg.kind, leg.name, publishes)
         try:
-            room.conference.join(participant, native=native, now=now)
+            room.conference.join(participant, native=native, now=now, key=key)
         except Refused:
             if not native:
                 self._plane.close(leg.id)
@@ -425,8 +467,11 @@ class Rooms:
         seated = self._seated.get(leg)
         if seated is not None:
             room = self._rooms[seated.room]
-            act(room.conference)
-            self._drain(seated.room, room)
+            try:
+                act(room.conference)
+            finally:
+                # Of what is refused a part may hold.
+                self._drain(seated.room, room)
 
     def _is_recorded(self, name: RoomName) -> bool:
         return self._rooms[name].conference.roster.recorded
@@ -449,15 +494,27 @@ class Rooms:
         """Tells everyone concerned what the conference decided, and sets its timer anew."""
         for event in room.conference.events():
             match event:
-                case RosterChanged():
+                case RosterChanged(roster):
                     for leg in list(room.legs.values()):
                         leg.notify(event)
+                    for participant in roster.participants:
+                        self._hush(participant)
                 case Attach(edge) | Detach(edge) | Standby(edge):
                     _log.debug("%s: %s", name, event)
                     for end in (edge.parent, edge.child):
                         self._tell(name, room, end, event)
         self._announce(name, room)
         self._set_timer(name, room)
+
+    def _hush(self, participant: Participant) -> None:
+        """The mixer leaves out who muted itself, and who may not speak."""
+        seated = self._seated.get(participant.id)
+        if seated is None or seated.native:
+            return
+        hushed = participant.muted.audio or MediaKind.AUDIO not in participant.publishes
+        if hushed != seated.hushed:
+            seated.hushed = hushed
+            self._plane.mute(participant.id, hushed)
 
     def _announce(self, name: RoomName, room: _Room) -> None:
         for said in room.announcements.events():
@@ -505,6 +562,8 @@ def _describe(conference: Conference) -> Mapping[str, object]:
             "name": p.name,
             "publishes": sorted(p.publishes),
             "muted": {"audio": p.muted.audio, "video": p.muted.video},
+            "may": sorted(p.may),
+            "moderator": p.moderator,
             "hears": sorted(conference.hears(p.id)),
         }
         for p in conference.roster.participants

@@ -3,6 +3,8 @@
 `config/dialplan.yaml` shows the language and is the embedded plan.
 """
 
+import os
+from collections.abc import Mapping
 from pathlib import Path
 
 from gateway.dialplan.match import Pattern, PatternError, fill, names_in, ties
@@ -10,7 +12,7 @@ from gateway.dialplan.model import Plan, Room, Route
 from gateway.errors import ConfigError
 from gateway.ports import RoomName
 from gateway.roomname import RULE, room_name
-from gateway.yamltext import Problems, Source, Value, parse, read, switch
+from gateway.yamltext import MIN_KEY, Problems, Source, Value, choice, parse, read, secret, switch
 
 EMBEDDED = """\
 version: 1
@@ -32,13 +34,16 @@ routes:
 _VERSION = "1"
 
 
-def load_plan(path: Path | None) -> Plan:
-    """The plan in a file; the embedded one without. Raises `ConfigErrors` with all mistakes."""
+def load_plan(path: Path | None, environ: Mapping[str, str] | None = None) -> Plan:
+    """The plan in a file; the embedded one without. `environ` serves `!env`.
+
+    Raises `ConfigErrors` with all mistakes.
+    """
     problems = Problems()
     if path is None:
         top = parse(EMBEDDED, Source("embedded dial plan", Path(), {}, problems))
     else:
-        top = read(path, {}, problems)
+        top = read(path, os.environ if environ is None else environ, problems)
     plan = Plan.of({}, ())
     try:
         plan = _plan(top)
@@ -66,10 +71,19 @@ def _rooms(value: Value) -> dict[RoomName, Room]:
             if room in rooms:
                 raise options.error(f"room '{room}' is declared already")
             rooms[room] = Room()
-            rooms[room] = Room(lab=options.section(["lab"]).read("lab", switch, False))
+            rooms[room] = _room(options)
         except ConfigError as error:
             value.source.problems.add(error)
     return rooms
+
+
+def _room(value: Value) -> Room:
+    section = value.section(["lab", "publishing", "moderator_key"])
+    return Room(
+        section.read("lab", switch, False),
+        section.read("publishing", choice("everyone", "moderators"), None),
+        section.read("moderator_key", secret(MIN_KEY), None),
+    )
 
 
 def _routes(value: Value) -> list[Route]:

@@ -5,7 +5,7 @@ every question already, because callers' groups will decide next to the address.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gateway.address import Address
 from gateway.dialplan.match import Pattern, fill
@@ -43,6 +43,10 @@ class Room:
 
     lab: bool = False
     """Whether failures may be injected into it, from the monitor."""
+    publishing: str | None = None
+    """`everyone` or `moderators`; None: as `conference` in gateway.yaml says."""
+    moderator_key: str | None = field(default=None, repr=False)
+    """None: the one of gateway.yaml, if it has one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +85,11 @@ class Plan:
     def is_declared(self, room: RoomName) -> bool:
         return room in self.rooms
 
+    def options(self, room: RoomName) -> Room:
+        return self.rooms.get(room, _UNDECLARED)
+
     def is_lab(self, room: RoomName) -> bool:
-        return self.rooms.get(room, _UNDECLARED).lab
+        return self.options(room).lab
 
     def resolve(self, to: Address, caller: Address) -> Join:
         """The most specific route to `to`. Raises `Refused` (not-found) if there is none."""

@@ -9,7 +9,7 @@ import json
 import math
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NoReturn, TypeVar, assert_never
 
@@ -96,6 +96,8 @@ class Join:
     publishes: frozenset[MediaKind]
     token: str | None = None
     """Of the participant that this one replaces."""
+    key: str | None = field(default=None, repr=False)
+    """A moderator's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +134,31 @@ class View:
 
 
 @dataclass(frozen=True, slots=True)
+class Block:
+    """The participant wants nothing of another one from now on, or everything again."""
+
+    participant: ParticipantId
+    blocked: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Hand:
+    """The participant asks for the word, or not any more."""
+
+    raised: bool
+    participant: ParticipantId | None = None
+    """Whose hand a moderator lowers; None: the sender's own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """A moderator says what another participant may publish from now on."""
+
+    participant: ParticipantId
+    kinds: frozenset[MediaKind]
+
+
+@dataclass(frozen=True, slots=True)
 class Ready:
     """The participant has this edge's stream and can pass it on."""
 
@@ -153,7 +180,7 @@ class Ping:
     """Asks for `pong`."""
 
 
-InRoom = Leave | Publish | Mute | Record | View | Ready | SignalTo
+InRoom = Leave | Publish | Mute | Record | View | Block | Hand | Grant | Ready | SignalTo
 """What is said after `welcome`."""
 
 ClientMessage = Join | Ping | InRoom
@@ -254,10 +281,10 @@ def _is_visible(sign: str) -> bool:
     return unicodedata.category(sign) not in ("Cf", "Mn", "Zs") and sign not in _BLANK_LETTERS
 
 
-def _publishes(message: Mapping[str, object]) -> frozenset[MediaKind]:
-    kinds = _member(message, "publishes", list, "a list")
+def _kinds(message: Mapping[str, object], name: str) -> frozenset[MediaKind]:
+    kinds = _member(message, name, list, "a list")
     if not all(kind in tuple(MediaKind) for kind in kinds):
-        raise _Mistake("publishes: expected 'audio', 'video' and 'screen' only")
+        raise _Mistake(f"{name}: expected 'audio', 'video' and 'screen' only")
     return frozenset(MediaKind(kind) for kind in kinds)
 
 
@@ -266,7 +293,8 @@ def _read_join(message: Mapping[str, object]) -> Join:
     if room is None:
         raise _Mistake(f"room: expected {RULE}")
     token = _short(message, "token", MAX_TOKEN) if message.get("token") is not None else None
-    return Join(room, _name(message), _publishes(message), token)
+    key = _short(message, "key", MAX_TOKEN) if message.get("key") is not None else None
+    return Join(room, _name(message), _kinds(message, "publishes"), token, key)
 
 
 def _read_mute(message: Mapping[str, object]) -> Mute:
@@ -276,6 +304,24 @@ def _read_mute(message: Mapping[str, object]) -> Mute:
 
 def _read_record(message: Mapping[str, object]) -> Record:
     return Record(_member(message, "on", bool, "true or false"))
+
+
+def _read_block(message: Mapping[str, object]) -> Block:
+    participant = ParticipantId(_short(message, "participant"))
+    return Block(participant, _member(message, "blocked", bool, "true or false"))
+
+
+def _read_hand(message: Mapping[str, object]) -> Hand:
+    raised = _member(message, "raised", bool, "true or false")
+    if message.get("participant") is None:
+        return Hand(raised)
+    if raised:
+        raise _Mistake("raised: expected false, nobody raises another's hand")
+    return Hand(raised, ParticipantId(_short(message, "participant")))
+
+
+def _read_grant(message: Mapping[str, object]) -> Grant:
+    return Grant(ParticipantId(_short(message, "participant")), _kinds(message, "kinds"))
 
 
 def _read_ready(message: Mapping[str, object]) -> Ready:
@@ -322,10 +368,13 @@ def _read_signal(message: Mapping[str, object]) -> SignalTo:
 _READERS: Mapping[str, Callable[[Mapping[str, object]], ClientMessage]] = {
     "join": _read_join,
     "leave": lambda _: Leave(),
-    "publish": lambda message: Publish(_publishes(message)),
+    "publish": lambda message: Publish(_kinds(message, "publishes")),
     "mute": _read_mute,
     "record": _read_record,
     "view": _read_view,
+    "block": _read_block,
+    "hand": _read_hand,
+    "grant": _read_grant,
     "ready": _read_ready,
     "signal": _read_signal,
     "ping": lambda _: Ping(),
@@ -410,6 +459,9 @@ def _participant(participant: Participant) -> Mapping[str, object]:
         "name": participant.name,
         "publishes": sorted(participant.publishes),
         "muted": {"audio": participant.muted.audio, "video": participant.muted.video},
+        "may": sorted(participant.may),
+        "moderator": participant.moderator,
+        "hand": participant.hand,
     }
 
 

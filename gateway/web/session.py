@@ -47,16 +47,34 @@ class NativeFocus(Focus, Protocol):
         """Whether `record` is allowed at all."""
         ...
 
-    def enter(self, room: RoomName, leg: Leg, publishes: frozenset[MediaKind]) -> None:
+    def enter(
+        self, room: RoomName, leg: Leg, publishes: frozenset[MediaKind], key: str | None = None
+    ) -> None:
         """The leg joins; it hears of the roster first, of its edges then. Raises `Refused`."""
         ...
 
-    def publish(self, leg: ParticipantId, publishes: frozenset[MediaKind]) -> None: ...
+    def publish(self, leg: ParticipantId, publishes: frozenset[MediaKind]) -> None:
+        """Raises `Refused` (forbidden) for what it may not publish; the rest holds."""
+        ...
+
+    def grant(self, leg: ParticipantId, who: ParticipantId, kinds: frozenset[MediaKind]) -> None:
+        """What `who` may publish from now on. Raises `Refused` (forbidden, not-found)."""
+        ...
+
+    def raise_hand(self, leg: ParticipantId) -> None: ...
+
+    def lower_hand(self, leg: ParticipantId, who: ParticipantId) -> None:
+        """Raises `Refused` (forbidden) for another's."""
+        ...
+
+    def block(self, leg: ParticipantId, source: ParticipantId, blocked: bool) -> None:
+        """Raises `Refused` (not-found)."""
+        ...
 
     def set_muted(self, leg: ParticipantId, muted: Muted) -> None: ...
 
     def record(self, leg: ParticipantId, recorded: bool) -> None:
-        """Raises `Refused` (forbidden)."""
+        """Raises `Refused` (forbidden, overloaded)."""
         ...
 
     def view(self, leg: ParticipantId, shows: Shown) -> None: ...
@@ -259,7 +277,7 @@ class Session:
         self._state = _State.ENTERING
         try:
             room = self._focus.route(Address("web", join.room, self._host), self._caller())
-            self._focus.enter(room, self, join.publishes)
+            self._focus.enter(room, self, join.publishes, join.key)
         except Refused as refused:
             self._state = _State.WAITING
             _log.info(
@@ -297,8 +315,6 @@ class Session:
             case protocol.Leave():
                 self._leave(Reason.NORMAL, "left")
                 self._end(CloseCode.NORMAL, "you left")
-            case protocol.Record(on):
-                self._record(on)
             case protocol.SignalTo(to, body) if to == SEAT:
                 if self._for_seat.full():
                     self._error(ErrorCode.RATE_LIMITED, "the seat has too much to answer")
@@ -310,15 +326,38 @@ class Session:
                 except Refused as refused:
                     self._refused(refused)
             case _:
-                self._tell_focus(message)
+                try:
+                    self._tell_focus(message)
+                except Refused as refused:
+                    self._error(_DENIALS[refused.reason], refused.text)
 
     def _tell_focus(
-        self, message: protocol.Publish | protocol.Mute | protocol.View | protocol.Ready
+        self,
+        message: (
+            protocol.Publish
+            | protocol.Mute
+            | protocol.Record
+            | protocol.View
+            | protocol.Block
+            | protocol.Hand
+            | protocol.Grant
+            | protocol.Ready
+        ),
     ) -> None:
-        """What can be wrong with these is found when they are parsed."""
+        """Raises `Refused` for what this participant may not, or not now."""
         match message:
             case protocol.Publish(publishes):
                 self._focus.publish(self.id, publishes)
+            case protocol.Record(on):
+                self._focus.record(self.id, on)
+            case protocol.Block(participant, blocked):
+                self._focus.block(self.id, participant, blocked)
+            case protocol.Hand(raised=True):
+                self._focus.raise_hand(self.id)
+            case protocol.Hand(participant=whose):
+                self._focus.lower_hand(self.id, whose or self.id)
+            case protocol.Grant(participant, kinds):
+                self._focus.grant(self.id, participant, kinds)
             case protocol.Mute(muted):
                 self._focus.set_muted(self.id, muted)
             case protocol.View(shows):
@@ -327,14 +366,6 @@ class Session:
                 self._focus.ready(Edge(source, parent, self.id, kind))
             case _:
                 assert_never(message)
-
-    def _record(self, on: bool) -> None:
-        try:
-            self._focus.record(self.id, on)
-        except Refused as refused:
-            is_forbidden = refused.reason is Reason.FORBIDDEN
-            code = ErrorCode.FORBIDDEN if is_forbidden else ErrorCode.RATE_LIMITED
-            self._error(code, refused.text)
 
     async def _negotiate_with_seat(self) -> None:
         """One message after the other, while the rest goes on."""
@@ -418,6 +449,11 @@ _JOIN_CODES = {
     Reason.BUSY: ErrorCode.BUSY,
     Reason.FORBIDDEN: ErrorCode.FORBIDDEN,
 }
+_DENIALS = {
+    Reason.FORBIDDEN: ErrorCode.FORBIDDEN,
+    Reason.NOT_FOUND: ErrorCode.UNKNOWN_PEER,
+    Reason.OVERLOADED: ErrorCode.RATE_LIMITED,
+}
 _SIGNAL_CODES = {
     Reason.NOT_FOUND: ErrorCode.UNKNOWN_PEER,
     Reason.BAD_REQUEST: ErrorCode.BAD_MESSAGE,
@@ -428,7 +464,7 @@ _CLOSE_CODES = {
     Reason.SHUTDOWN: CloseCode.RESTART,
 }
 
-_SECRETS = re.compile(r'("(?:token|credential)"\s*:\s*")[^"]*')
+_SECRETS = re.compile(r'("(?:token|key|credential)"\s*:\s*")(?:[^"\\]|\\.)*')
 _MAX_LOGGED = 400
 
 

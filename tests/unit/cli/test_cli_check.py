@@ -1,4 +1,4 @@
-"""trestle check: what the admin is told about the prompts."""
+"""trestle check: what the admin is told about prompts and rooms."""
 
 from pathlib import Path
 
@@ -35,3 +35,12 @@ def test_what_a_language_lacks_is_told(tmp_path: Path, capsys: pytest.CaptureFix
     (tmp_path / "de").mkdir()
     assert check(tmp_path, "media: {sounds: ., language: de}\n") == 0
     assert "Said in English, not in de: you-are-alone, " in capsys.readouterr().out
+
+
+def test_a_room_where_nobody_could_ever_publish_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "plan.yaml").write_text("version: 1\nrooms: {lecture: {publishing: moderators}}\n")
+    assert check(tmp_path, "conference: {moderator: nobody}\ndialplan: plan.yaml\n") == 1
+    assert "only moderators publish in room 'lecture', and nobody can" in capsys.readouterr().err
+    assert check(tmp_path, "dialplan: plan.yaml\n") == 0

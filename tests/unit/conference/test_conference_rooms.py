@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from gateway.address import Address
+from gateway.conference.permissions import Rules
 from gateway.conference.rooms import RECORDINGS_APART, Rooms, Surroundings
 from gateway.errors import Reason, Refused
 from gateway.ports import (
@@ -77,6 +78,8 @@ class RecordingPlane:
         self.said: list[tuple[str | None, ...]] = []
         """To whom, and what; without a prompt: stopped."""
         self.recordings: list[str] = []
+        self.muted: dict[ParticipantId, bool] = {}
+        self.gains: dict[tuple[ParticipantId, ParticipantId], float] = {}
         self.refusal: Refused | None = None
         self.meanwhile: Callable[[], None] = lambda: None
 
@@ -105,7 +108,11 @@ class RecordingPlane:
 
     def add_candidate(self, leg: ParticipantId, candidate: Candidate) -> None: ...
 
-    def mute(self, leg: ParticipantId, muted: bool) -> None: ...
+    def mute(self, leg: ParticipantId, muted: bool) -> None:
+        self.muted[leg] = muted
+
+    def set_gain(self, listener: ParticipantId, source: ParticipantId, gain: float) -> None:
+        self.gains[listener, source] = gain
 
     def close(self, leg: ParticipantId) -> None:
         self.open.discard(leg)
@@ -181,7 +188,9 @@ class Plan:
 class House:
     """Rooms with everything around them in the test's hand."""
 
-    def __init__(self, max_participants: int = 10, *, recording: bool = True) -> None:
+    def __init__(
+        self, max_participants: int = 10, *, recording: bool = True, rules: Rules | None = None
+    ) -> None:
         self.now = 0.0
         self.timers: list[Timer] = []
         self.plane = RecordingPlane()
@@ -193,6 +202,7 @@ class House:
             surroundings,
             max_participants,
             recording=recording,
+            rules=lambda _: rules or Rules(),
         )
 
     def _call_at(self, deadline: float, callback: Callable[[], None]) -> Timer:

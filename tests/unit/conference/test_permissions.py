@@ -87,12 +87,15 @@ def test_with_a_key_only_its_bearers_moderate_and_a_wrong_one_is_refused() -> No
     assert not permissions.standing(ANA).moderator
 
 
-@pytest.mark.parametrize(
-    "rules", [Rules(), Rules(moderation=Moderation.NOBODY, key="a long secret")]
-)
-def test_where_no_key_makes_a_moderator_each_key_is_wrong(rules: Rules) -> None:
+def test_in_a_room_without_a_key_each_key_is_wrong() -> None:
     with refused(Reason.FORBIDDEN):
-        room(rules).join(ANA, native=True, key="a long secret")
+        room(Rules()).join(ANA, native=True, key="a long secret")
+
+
+def test_a_room_can_be_moderated_by_whoever_comes_first_or_has_its_key() -> None:
+    assert Rules().can_be_moderated
+    assert Rules(moderation=Moderation.KEY, key="a long secret").can_be_moderated
+    assert not Rules(moderation=Moderation.NOBODY).can_be_moderated
 
 
 def test_hands_stand_in_the_order_in_which_they_were_raised() -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from gateway.address import Address
 from gateway.dialplan.load import load_plan
 from gateway.dialplan.match import Pattern, PatternError, ties
-from gateway.dialplan.model import Join, Plan, Route
+from gateway.dialplan.model import Join, Plan, Room, Route
 from gateway.errors import Reason, Refused
 from gateway.ports import RoomName
 from gateway.roomname import RULE
@@ -117,6 +117,17 @@ def test_captures_fill_the_room(tmp_path: Path) -> None:
     assert plan.resolve(Address.parse("sip:Red-07@h"), ANYBODY).room == "07.red"
 
 
+def test_a_room_can_have_its_own_key_and_its_own_rule_who_publishes(tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("a long secret\n")
+    options = "{publishing: moderators, moderator_key: !file key}"
+    plan = load_text(tmp_path, f"version: 1\nrooms: {{ lecture: {options} }}")
+    assert plan.options(RoomName("lecture")) == Room(
+        publishing="moderators", moderator_key="a long secret"
+    )
+    assert plan.options(RoomName("other")) == Room()
+    assert "secret" not in repr(plan)
+
+
 def test_numbers_need_no_quotes(tmp_path: Path) -> None:
     for number in ("0301234", "+493012340", "0x10", "1_000", "089", "1.10", "2026-12-25", "on"):
         plan = load_text(tmp_path, "version: 1\n" + ROUTE.format(to=number, room="x"))
@@ -137,8 +148,16 @@ def test_numbers_need_no_quotes(tmp_path: Path) -> None:
             "version: 1\nrooms: { .a: {}, b: {max: 3}, c: {}, C: {} }",
             [
                 f"2:14: rooms..a: expected {RULE}",
-                "2:22: rooms.b.max: unknown name 'max', known here: lab",
+                "2:22: rooms.b.max: unknown name 'max', known here: lab, publishing, moderator_key",
                 "2:41: rooms.C: room 'c' is declared already",
+            ],
+        ),
+        (
+            "version: 1\nrooms: { a: {publishing: all, moderator_key: secret} }",
+            [
+                "2:26: rooms.a.publishing: expected one of everyone, moderators, not 'all'",
+                "2:46: rooms.a.moderator_key: a secret does not stand here itself: use !env NAME "
+                "or !file path",
             ],
         ),
         (

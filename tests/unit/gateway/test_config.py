@@ -194,6 +194,22 @@ log_level: inof
         ("media: {sounds: nowhere}", "1:17: media.sounds: there is no folder "),
         ("media: {recordings: gateway.yaml}", "1:21: media.recordings: "),
         ("conference: {recording: all}", "1:25: conference.recording: expected one of off, anyone"),
+        (
+            "conference: {moderator: key}",
+            "1:25: conference.moderator: needs 'moderator_key' beside it",
+        ),
+        (
+            "conference: {moderator: nobody, moderator_key: !env LONG}",
+            "1:25: conference.moderator: 'moderator_key' makes moderators: remove one of the two",
+        ),
+        (
+            "conference: {moderator: nobody, publishing: moderators}",
+            "1:45: conference.publishing: nobody moderates, so nobody would be heard",
+        ),
+        (
+            "conference: {moderator_key: !env S}",
+            "1:29: conference.moderator_key: is too easy to guess: expected at least 12 characters",
+        ),
         ("- web", "1:1: expected names with values"),
         ("web: &a {}", "1:6: '&a' must be in quotes"),
         ("web: *a", "1:6: '*a' must be in quotes"),
@@ -207,7 +223,7 @@ log_level: inof
     ],
 )
 def test_a_mistake_is_told_with_its_place(tmp_path: Path, text: str, complaint: str) -> None:
-    [line] = complaints(tmp_path, text, S="hush")[:1]
+    [line] = complaints(tmp_path, text, S="hush", LONG="a long secret")[:1]
     assert line.startswith(f"gateway.yaml:{complaint}"), line
 
 

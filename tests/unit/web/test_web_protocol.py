@@ -80,6 +80,19 @@ class TestWhatABrowserSays:
                 protocol.Publish(frozenset({MediaKind.SCREEN})),
             ),
             ('{"type": "record", "on": true}', protocol.Record(True)),
+            (
+                '{"type": "block", "participant": "sip-1", "blocked": true}',
+                protocol.Block(ParticipantId("sip-1"), True),
+            ),
+            ('{"type": "hand", "raised": true}', protocol.Hand(True)),
+            (
+                '{"type": "hand", "raised": false, "participant": "web-1"}',
+                protocol.Hand(False, ParticipantId("web-1")),
+            ),
+            (
+                '{"type": "grant", "participant": "web-1", "kinds": ["screen"]}',
+                protocol.Grant(ParticipantId("web-1"), frozenset({MediaKind.SCREEN})),
+            ),
             ('{"type": "ping"}', protocol.Ping()),
             (
                 signal(description={"type": "offer", "sdp": "v=0"}, tracks={"0": {}}, other=1),
@@ -137,6 +150,15 @@ class TestWhatABrowserSays:
             ('{"type": "mute", "audio": 1, "video": false}', "audio"),
             ('{"type": "mute", "audio": true}', "video"),
             ('{"type": "record"}', "on"),
+            ('{"type": "block", "blocked": true}', "participant"),
+            ('{"type": "block", "participant": "a", "blocked": 1}', "blocked"),
+            ('{"type": "hand"}', "raised"),
+            ('{"type": "hand", "raised": true, "participant": "a"}', "raised"),
+            ('{"type": "hand", "raised": false, "participant": ""}', "participant"),
+            ('{"type": "grant", "participant": "a"}', "kinds"),
+            ('{"type": "grant", "participant": "a", "kinds": ["sound"]}', "kinds"),
+            ('{"type": "grant", "kinds": []}', "participant"),
+            ('{"type": "join", "room": "a", "name": "A", "publishes": [], "key": ""}', "key"),
             ('{"type": "record", "on": "yes"}', "on"),
             ('{"type": "ready", "source": "a", "kind": "high"}', "parent"),
             ('{"type": "ready", "source": "a", "parent": "b"}', "kind"),
@@ -192,7 +214,14 @@ class TestWhatTheServerSays:
 
     def test_roster(self) -> None:
         ana = Participant(
-            ParticipantId("web-1"), Kind.WEB, "Ána", frozenset({AUDIO, VIDEO}), Muted(video=True)
+            ParticipantId("web-1"),
+            Kind.WEB,
+            "Ána",
+            frozenset({AUDIO, VIDEO}),
+            Muted(video=True),
+            may=frozenset({AUDIO, VIDEO}),
+            moderator=True,
+            hand=2,
         )
         text = protocol.event(RosterChanged(Roster(7, (ana,), recorded=True)))
         assert text.isascii()
@@ -207,6 +236,9 @@ class TestWhatTheServerSays:
                     "name": "Ána",
                     "publishes": ["audio", "video"],
                     "muted": {"audio": False, "video": True},
+                    "may": ["audio", "video"],
+                    "moderator": True,
+                    "hand": 2,
                 }
             ],
         }

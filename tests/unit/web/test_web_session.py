@@ -62,6 +62,9 @@ class TestJoining:
                 "name": "Ana",
                 "publishes": ["audio", "video"],
                 "muted": {"audio": False, "video": False},
+                "may": ["audio", "screen", "video"],
+                "moderator": True,
+                "hand": 0,
             }
         ]
 

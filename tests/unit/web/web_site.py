@@ -9,6 +9,7 @@ from typing import Any
 
 from aiohttp import ClientSession, ClientWebSocketResponse, ClientWSTimeout, WSMsgType
 
+from gateway.conference.permissions import Rules
 from gateway.conference.rooms import Rooms, Surroundings
 from gateway.dialplan.load import load_plan
 from gateway.errors import Reason, Refused
@@ -184,6 +185,7 @@ async def running_site(
     limits: Limits | None = None,
     max_participants: int = 10,
     recording: bool = False,
+    rules: Rules | None = None,
     sounds: Mapping[str, Path] | None = None,
     ice_servers: IceServers | None = None,
 ) -> AsyncIterator[Site]:
@@ -196,6 +198,7 @@ async def running_site(
         Surroundings(loop.time, loop.call_at),
         max_participants,
         recording=recording,
+        rules=lambda _: rules or Rules(),
     )
     server = WebServer(
         listen="127.0.0.1",
