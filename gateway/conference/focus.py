@@ -30,7 +30,18 @@ READY_TIMEOUT = 10.0
 """Seconds from Attach to ready; whoever takes longer is a leaf from then on, so that nobody waits
 behind it."""
 
-ConferenceEvent = RosterChanged | Attach | Detach | Standby
+DEPARTURE_TIMEOUT = 2.0
+"""Seconds that a leaver is kept at most for those it sends streams to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Departed:
+    """Nobody depends any more on this participant, who wants to leave; `leave` is next."""
+
+    leaver: ParticipantId
+
+
+ConferenceEvent = RosterChanged | Attach | Detach | Standby | Departed
 
 Shown = Mapping[ParticipantId, frozenset[StreamKind]]
 """The pictures that somebody shows, by source."""
@@ -56,9 +67,11 @@ class _Member:
     """None: it has not said."""
     blocks: frozenset[ParticipantId] = frozenset()
     """Of whom it wants nothing at all."""
+    leaves_at: float | None = None
+    """When it goes at the latest, of one who is about to."""
 
     def wants(self, kind: StreamKind, source: ParticipantId) -> bool:
-        if source in self.blocks:
+        if source in self.blocks or self.leaves_at is not None:
             return False
         if kind is StreamKind.AUDIO:
             return True
@@ -126,6 +139,17 @@ class Conference:
             self._members[who] = replace(member, blocks=member.blocks - {leaver})
         self._apply_permissions()
         self._roster_changed()
+        self._replan(now)
+
+    def withdraw(self, leaver: ParticipantId, now: float) -> None:
+        """`leaver` goes as soon as those it sends streams to have them from others: `Departed`
+        tells when. Until then it is in the roster, and neither shows nor wants anything."""
+        member = self._members[leaver]
+        if member.leaves_at is not None:
+            return
+        self._change(leaver, publishes=frozenset())
+        changed = self._members[leaver]
+        self._members[leaver] = replace(changed, relays=False, leaves_at=now + DEPARTURE_TIMEOUT)
         self._replan(now)
 
     def publish(self, source: ParticipantId, publishes: frozenset[MediaKind], now: float) -> None:
@@ -199,6 +223,7 @@ class Conference:
         if other is not None and self._groves[other].reaches(edge.child, edge.source):
             # It had the other layer for as long as this one was on its way.
             self._replan_kind(other, now)
+        self._see_off(now)
 
     def hears(self, listener: ParticipantId) -> frozenset[ParticipantId]:
         """Whom the trees bring to `listener` now; for a legacy participant what the seat mixes."""
@@ -214,7 +239,8 @@ class Conference:
 
     def next_timeout(self) -> float | None:
         fresh = (grove.next_timeout() for grove in self._groves.values())
-        deadlines = [deadline for deadline in fresh if deadline is not None]
+        leaving = (member.leaves_at for member in self._members.values())
+        deadlines = [deadline for deadline in (*fresh, *leaving) if deadline is not None]
         return min([*deadlines, *(deadline for _, deadline in self._deadlines())], default=None)
 
     def handle_timeout(self, now: float) -> None:
@@ -225,10 +251,18 @@ class Conference:
             due = grove.next_timeout()
             if late or (due is not None and due <= now):
                 self._replan_kind(kind, now)
+        self._see_off(now)
 
     def events(self) -> list[ConferenceEvent]:
         events, self._events = self._events, []
         return events
+
+    def _see_off(self, now: float) -> None:
+        for who, member in self._members.items():
+            if member.leaves_at is None:
+                continue
+            if member.leaves_at <= now or not any(g.feeds_from(who) for g in self._groves.values()):
+                self._events.append(Departed(who))
 
     def _deadlines(self) -> Iterator[tuple[ParticipantId, float]]:
         for grove in self._groves.values():
@@ -276,6 +310,7 @@ class Conference:
     def _replan(self, now: float) -> None:
         for kind in StreamKind:
             self._replan_kind(kind, now)
+        self._see_off(now)
 
     def _replan_kind(self, kind: StreamKind, now: float) -> None:
         grove, members = self._groves[kind], self._membership(kind)

@@ -93,6 +93,11 @@ class Grove:
         wiring = self._wirings.get(source)
         return wiring is not None and wiring.reaches(node)
 
+    def feeds_from(self, node: ParticipantId) -> bool:
+        """Whether anybody has an edge from `node`."""
+        edges = (edge for wiring in self._wirings.values() for edge in wiring.edges())
+        return any(edge.parent == node for edge in edges)
+
     def waiting(self) -> Iterator[tuple[ParticipantId, float]]:
         """Nodes that were attached and have not said ready, with the time of the last Attach."""
         for wiring in self._wirings.values():

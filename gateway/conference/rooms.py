@@ -12,7 +12,7 @@ from typing import Protocol
 
 from gateway.address import Address
 from gateway.conference.announcements import Announcements, Play, StopPlaying
-from gateway.conference.focus import Conference, Shown
+from gateway.conference.focus import Conference, Departed, Shown
 from gateway.conference.permissions import Rules
 from gateway.conference.seat_signal import SeatSignal
 from gateway.errors import BY_STRANGERS, Reason, Refused
@@ -250,6 +250,11 @@ class Rooms:
         `key` is a moderator's. Raises `Refused`: busy, forbidden for a wrong key.
         """
         self._enter(room, leg, native=True, publishes=publishes, key=key)
+
+    def withdraw(self, leg: ParticipantId) -> None:
+        """A native participant leaves; it is hung up as soon as nobody depends on it any more."""
+        now = self._time.clock()
+        self._act(leg, lambda conference: conference.withdraw(leg, now))
 
     def publish(self, leg: ParticipantId, publishes: frozenset[MediaKind]) -> None:
         """Raises `Refused` (forbidden) for what it may not publish; the rest holds."""
@@ -503,6 +508,10 @@ class Rooms:
                     _log.debug("%s: %s", name, event)
                     for end in (edge.parent, edge.child):
                         self._tell(name, room, end, event)
+                case Departed(leaver) if leaver in room.legs:
+                    attachment = room.legs[leaver]
+                    self.leave(leaver, Reason.NORMAL, "left")
+                    attachment.hang_up(Reason.NORMAL, "you left")
         self._announce(name, room)
         self._set_timer(name, room)
 

@@ -53,6 +53,10 @@ class NativeFocus(Focus, Protocol):
         """The leg joins; it hears of the roster first, of its edges then. Raises `Refused`."""
         ...
 
+    def withdraw(self, leg: ParticipantId) -> None:
+        """The leg leaves; it is hung up once nobody needs what it relays."""
+        ...
+
     def publish(self, leg: ParticipantId, publishes: frozenset[MediaKind]) -> None:
         """Raises `Refused` (forbidden) for what it may not publish; the rest holds."""
         ...
@@ -150,6 +154,8 @@ class Session:
         now = asyncio.get_running_loop().time()
         self.id = participant
         self.name = ""
+        self._withdrawn = False
+        """It said `leave`, and only passes on what it has."""
         self.address = address
         self._socket = socket
         self._abort = abort
@@ -313,8 +319,11 @@ class Session:
     def _act(self, message: protocol.InRoom) -> None:
         match message:
             case protocol.Leave():
-                self._leave(Reason.NORMAL, "left")
-                self._end(CloseCode.NORMAL, "you left")
+                if not self._withdrawn:
+                    self._withdrawn = True
+                    self._focus.withdraw(self.id)
+            case _ if self._withdrawn and not isinstance(message, _OF_LEAVERS):
+                pass
             case protocol.SignalTo(to, body) if to == SEAT:
                 if self._for_seat.full():
                     self._error(ErrorCode.RATE_LIMITED, "the seat has too much to answer")
@@ -463,6 +472,9 @@ _CLOSE_CODES = {
     Reason.REPLACED: CloseCode.NORMAL,
     Reason.SHUTDOWN: CloseCode.RESTART,
 }
+
+_OF_LEAVERS = (protocol.Ready, protocol.SignalTo)
+"""What still counts of one who said `leave`: it relays until its children have other parents."""
 
 _SECRETS = re.compile(r'("(?:token|key|credential)"\s*:\s*")(?:[^"\\]|\\.)*')
 _MAX_LOGGED = 400

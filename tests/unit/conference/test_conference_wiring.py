@@ -4,10 +4,11 @@ import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.conference.focus import READY_TIMEOUT, Conference
+from gateway.conference.focus import DEPARTURE_TIMEOUT, READY_TIMEOUT, Conference, Departed
 from gateway.conference.wiring import TreeWiring
 from gateway.ports import (
     SEAT,
@@ -81,6 +82,11 @@ class World:
         self.playing = {k: e for k, e in self.playing.items() if e in self.edges}
         self.drain()
 
+    def withdraw(self, name: str) -> None:
+        """Leaves as soon as nobody needs it: it goes when it is told to."""
+        self.conference.withdraw(ParticipantId(name), self.now)
+        self.drain()
+
     def say_ready(self, edge: Edge) -> None:
         self.unready.remove(edge)
         self.received.add(edge)
@@ -133,7 +139,9 @@ class World:
                     self.received.discard(edge)
                     if edge in self.unready:
                         self.unready.remove(edge)
-                case RosterChanged():
+                case Departed(leaver) if leaver in self.native:
+                    self.leave(leaver)
+                case RosterChanged() | Departed():
                     pass
 
     def has_stream(self, edge: Edge) -> bool:
@@ -173,7 +181,7 @@ class World:
 
 actions = st.lists(
     st.tuples(
-        st.sampled_from(["web", "web", "sip", "leave", "view", "ready", "ready"]),
+        st.sampled_from(["web", "web", "sip", "leave", "withdraw", "view", "ready", "ready"]),
         st.integers(0, 99),
     ),
     max_size=60,
@@ -199,6 +207,9 @@ def test_the_plan_becomes_real_and_never_asks_too_early(
             world.join(inside[-1], Kind(action), ALL if choice % 2 else AUDIO)
         elif action == "leave" and inside:
             world.leave(inside.pop(choice % len(inside)))
+        elif action == "withdraw" and inside and (goer := inside[choice % len(inside)])[0] == "w":
+            inside.remove(goer)
+            world.withdraw(goer)
         elif action == "view" and inside and (viewer := inside[choice % len(inside)])[0] == "w":
             world.view(viewer, {other: looks_at(viewer, other, number) for other in inside})
         elif action == "ready" and world.unready:
@@ -267,6 +278,43 @@ def test_a_move_is_made_before_the_old_edge_breaks() -> None:
     assert below <= world.edges
     world.settle()
     assert world.edges == world.planned()
+
+
+@pytest.mark.parametrize("policy", POLICIES, ids=repr)
+def test_who_leaves_in_order_is_missed_by_nobody(policy: TreePolicy) -> None:
+    for leaver in "abcdefgh":
+        world = World(policy)
+        for name in "abcdefgh":
+            world.join(name, Kind.WEB)
+            world.settle()
+
+        def received(world: World = world, leaver: str = leaver) -> set[tuple[str, str]]:
+            return {
+                (e.source, e.child) for e in world.received if leaver not in (e.source, e.child)
+            }
+
+        before = received()
+        world.withdraw(leaver)
+        while world.unready:
+            assert before <= received()
+            world.say_ready(world.unready[0])
+        assert before <= received()
+        assert leaver not in {p.id for p in world.conference.roster.participants}
+        assert world.edges == world.planned()
+
+
+def test_who_leaves_is_kept_for_two_seconds_at_most() -> None:
+    world = World(BreadthFirst(1))
+    for name in "abc":
+        world.join(name, Kind.WEB)
+        world.settle()
+    relay = next(e.parent for e in sorted(world.edges, key=str) if e.source != e.parent)
+    world.withdraw(relay)
+    assert relay in {p.id for p in world.conference.roster.participants}
+    assert world.conference.next_timeout() == DEPARTURE_TIMEOUT
+    world.conference.handle_timeout(DEPARTURE_TIMEOUT)
+    world.drain()
+    assert relay not in {p.id for p in world.conference.roster.participants}
 
 
 def test_who_never_gets_ready_is_a_leaf_after_ten_seconds() -> None:
