@@ -11,7 +11,7 @@ import { Signaling } from "./signaling.js";
 
 /** @import {LocalMedia} from "./media.js" */
 /** @import {SourceTracks} from "./peers.js" */
-/** @import {ClientMessage, MediaKind, ServerMessage} from "./protocol.js" */
+/** @import {ClientMessage, PublishedKind, ServerMessage} from "./protocol.js" */
 /** @import {Room} from "./room.js" */
 /** @import {Connection, Ending} from "./signaling.js" */
 
@@ -21,7 +21,7 @@ const QUIET_ERRORS = new Set(["unknown-peer"]);
 /** Error codes that may be about an offer: one that never came to the seat. */
 const OFFER_ERRORS = new Set(["bad-message", "rate-limited"]);
 
-const KINDS = /** @type {const} */ (["audio", "video"]);
+const KINDS = /** @type {const} */ (["audio", "video", "screen"]);
 
 /**
  * @typedef {object} Handlers
@@ -125,7 +125,7 @@ export class Conference {
       case "roster":
       case "attach":
       case "detach":
-        this.#peers.update(this.#room, this.#media.tracks);
+        this.#peers.update(this.#room, this.#media.streams);
         break;
       case "ice_servers":
         this.#peers.useServers(message.ice_servers);
@@ -170,10 +170,10 @@ export class Conference {
       this.#send({ type: "publish", publishes });
       this.#send({ type: "mute", ...muted });
     }
-    this.#peers.update(this.#room, this.#media.tracks);
+    this.#peers.update(this.#room, this.#media.streams);
   }
 
-  /** @returns {MediaKind[]} */
+  /** @returns {PublishedKind[]} */
   #publishes() {
     return KINDS.filter((kind) => this.#media.tracks[kind] !== undefined);
   }

@@ -16,6 +16,18 @@ export function raiseStart(sdp) {
 }
 
 /**
+ * The other side's offer without levels of contributing sources (RFC 6465), which nobody sends.
+ *
+ * COMPAT: Firefox 153 gives them in an offer of its own a number that Chromium 156 had for something
+ * else in the offer that this one crosses; Chromium then refuses ("RTP extension ID reassignment").
+ *
+ * @param {string} sdp
+ */
+export function withoutContributors(sdp) {
+  return sdp.replace(/a=extmap:\S+ urn:ietf:params:rtp-hdrext:csrc-audio-level\r\n/g, "");
+}
+
+/**
  * VP8 first: relays may pass on what they cannot choose. The list is put in another order, never
  * cut: Firefox keeps `a=rtcp-fb` lines of removed formats, and Chromium then refuses the SDP.
  *

@@ -4,7 +4,8 @@
  * Sound and picture are opened one by one, so that a camera in use never costs the microphone.
  */
 
-/** @import {MediaKind} from "./protocol.js" */
+/** @import {MediaKind, PublishedKind} from "./protocol.js" */
+/** @import {Streams} from "./relay.js" */
 
 /** No device of this kind, by choice. */
 export const NONE = "none";
@@ -52,7 +53,7 @@ export function mediaProblem(kind, errorName) {
 
 /** Fires `change` when a track, a choice, a problem or the mute state is another one. */
 export class LocalMedia extends EventTarget {
-  /** @type {Partial<Record<MediaKind, MediaStreamTrack>>} */
+  /** @type {Partial<Record<PublishedKind, MediaStreamTrack>>} */
   tracks = {};
   /** @type {Record<MediaKind, string>} device ids, DEFAULT or NONE */
   chosen = { audio: DEFAULT, video: DEFAULT };
@@ -62,6 +63,20 @@ export class LocalMedia extends EventTarget {
   muted = false;
   /** Counts choices: of two that overlap the later one holds. */
   #choices = { audio: 0, video: 0 };
+
+  /**
+   * What we send: the camera's picture goes out in two sizes.
+   *
+   * @returns {Streams<MediaStreamTrack>}
+   */
+  get streams() {
+    const { audio, video, screen } = this.tracks;
+    return {
+      ...(audio && { audio }),
+      ...(video && { low: video, high: video }),
+      ...(screen && { screen }),
+    };
+  }
 
   /**
    * Opens a device, or closes what is open for NONE. Problems end up in `problems`.

@@ -1,17 +1,19 @@
 /**
  * One connection with one neighbour: the only file that makes an RTCPeerConnection.
  *
- * All edges of a pair share it; an edge is a transceiver per kind. Between browsers offers can
+ * All edges of a pair share it; an edge is a transceiver. Between browsers offers can
  * cross, so both follow perfect negotiation (W3C WebRTC 1.0, section 10.7). The seat never
  * offers: we do, with a `recvonly` transceiver for each stream that we want of it.
  */
 
 import { mediaArrives } from "./arrival.js";
 import { Control } from "./control.js";
-import { onlyOpus, preferVp8, raiseStart } from "./formats.js";
+import { onlyOpus, preferVp8, raiseStart, withoutContributors } from "./formats.js";
+import { encodingOf } from "./layers.js";
 import { LinkWatch } from "./method.js";
-import { MAX_VIDEO_BITRATE, Outgoing } from "./outgoing.js";
+import { Outgoing } from "./outgoing.js";
 import { Path } from "./path.js";
+import { mediaOf } from "./protocol.js";
 import { assign, sameTrack } from "./relay.js";
 import { availableBitrate, senderStats } from "./reports.js";
 
@@ -19,11 +21,13 @@ import { availableBitrate, senderStats } from "./reports.js";
 /** @import {Forwarder} from "./forwarder.js" */
 /** @import {Levels} from "./control.js" */
 /** @import {Method} from "./method.js" */
-/** @import {MediaKind, SignalBody, Track, Tracks} from "./protocol.js" */
+/** @import {MediaKind, SignalBody, StreamKind, Track, Tracks} from "./protocol.js" */
 /** @import {Received, Slot} from "./relay.js" */
 
 /** Candidates of one's own machine take milliseconds; see `#gathers`. */
 const GATHERING_TIMEOUT_MS = 1_000;
+/** Edges are told one by one, and one offer is for all of them. */
+const GATHER_EDGES_MS = 5;
 /** The seat answers at once, or something on the way to it was lost. */
 const ANSWER_TIMEOUT_MS = 10_000;
 
@@ -41,7 +45,7 @@ const ANSWER_TIMEOUT_MS = 10_000;
  * A transceiver of ours and what it carries; null: left idle by an ended edge.
  *
  * @template {Track} S
- * @typedef {{transceiver: RTCRtpTransceiver, kind: MediaKind, slot: S | null}} Lane
+ * @typedef {{transceiver: RTCRtpTransceiver, media: MediaKind, slot: S | null}} Lane
  */
 
 /** @typedef {Lane<Slot<MediaStreamTrack>> & {outgoing: Outgoing}} SendingLane */
@@ -52,7 +56,7 @@ const ANSWER_TIMEOUT_MS = 10_000;
  *
  * @typedef {object} EdgeStats
  * @property {string} source
- * @property {MediaKind} kind
+ * @property {StreamKind} kind
  * @property {string} child
  * @property {Method} method
  * @property {number} frames pictures
@@ -84,7 +88,8 @@ export class Neighbour {
   #theirs = {};
   /** @type {Map<RTCRtpTransceiver, Incoming>} */
   #incoming = new Map();
-  /** One per source, so that its sound and picture are played in step (lip-sync by msid).
+  /** One per source, so that its sound and picture are played in step (lip-sync by msid); its
+   * screen has its own.
    * @type {Map<string, MediaStream>} */
   #streams = new Map();
   #announced = "{}";
@@ -158,10 +163,11 @@ export class Neighbour {
     const asked = assign(this.#asking, wanted);
     this.#asking.forEach((lane, i) => (lane.slot = asked.carry[i] ?? null));
     for (const slot of asked.add) {
-      const transceiver = this.#pc.addTransceiver(slot.kind, { direction: "recvonly" });
+      const media = mediaOf(slot.kind);
+      const transceiver = this.#pc.addTransceiver(media, { direction: "recvonly" });
       onlyOpus(transceiver);
       this.#forwarder.tap(transceiver.receiver);
-      this.#asking.push({ transceiver, kind: slot.kind, slot });
+      this.#asking.push({ transceiver, media, slot });
     }
     this.#refresh();
     this.#guard("tracks", async () => {
@@ -175,34 +181,35 @@ export class Neighbour {
     const { carry, add } = assign(this.#sending, slots);
     const replaced = this.#sending.map((lane, i) => {
       lane.slot = carry[i] ?? null;
-      return lane.outgoing.carry(lane.slot?.track ?? null);
+      return lane.outgoing.carry(lane.slot);
     });
     if (add.length > 0 && !this.#polite) this.#openControl();
     for (const slot of add) {
       const transceiver = this.#addSender(slot);
-      const { kind, track } = slot;
-      const outgoing = new Outgoing(transceiver.sender, kind, this.#forwarder, (level) => {
+      const media = mediaOf(slot.kind);
+      const outgoing = new Outgoing(transceiver.sender, media, this.#forwarder, (level) => {
         // What a relay encodes anew lags behind; its source tells.
         if (lane.slot && lane.outgoing.feed === null) this.tell({ [lane.slot.source]: level });
       });
       /** @type {SendingLane} */
-      const lane = { transceiver, kind, slot, outgoing };
+      const lane = { transceiver, media, slot, outgoing };
       this.#sending.push(lane);
-      replaced.push(outgoing.carry(track));
+      replaced.push(outgoing.carry(slot));
     }
     return replaced;
   }
 
   /** @param {Slot<MediaStreamTrack>} slot */
   #addSender({ source, kind, track }) {
-    const stream = this.#streams.get(source) ?? new MediaStream();
-    this.#streams.set(source, stream);
+    const together = `${source} ${kind === "screen" ? kind : ""}`;
+    const stream = this.#streams.get(together) ?? new MediaStream();
+    this.#streams.set(together, stream);
     const transceiver = this.#pc.addTransceiver(track, {
       direction: "sendonly",
       streams: [stream],
-      sendEncodings: kind === "video" ? [{ maxBitrate: MAX_VIDEO_BITRATE }] : [{}],
+      sendEncodings: [encodingOf({ kind, track }) ?? {}],
     });
-    if (kind === "video") preferVp8(transceiver);
+    if (kind !== "audio") preferVp8(transceiver);
     else if (this.#isSeat) onlyOpus(transceiver);
     return transceiver;
   }
@@ -257,15 +264,14 @@ export class Neighbour {
    * @returns {Promise<EdgeStats[]>}
    */
   async stats({ outlets }) {
-    const lanes = this.#sending.filter(({ slot }) => slot !== null);
-    return Promise.all(
-      lanes.map(async ({ transceiver, kind, slot, outgoing }) => {
-        const encoder = await senderStats(transceiver.sender);
-        const forwarded = outlets[outgoing.outlet ?? -1] ?? 0;
-        const source = slot?.source ?? "";
-        return { source, kind, child: this.#id, method: outgoing.method, ...encoder, forwarded };
-      }),
-    );
+    const edges = this.#sending.map(async ({ transceiver, slot, outgoing }) => {
+      if (slot === null) return [];
+      const { source, kind } = slot;
+      const encoder = await senderStats(transceiver.sender);
+      const forwarded = outlets[outgoing.outlet ?? -1] ?? 0;
+      return [{ source, kind, child: this.#id, method: outgoing.method, ...encoder, forwarded }];
+    });
+    return (await Promise.all(edges)).flat();
   }
 
   /**
@@ -285,8 +291,8 @@ export class Neighbour {
       .map((id) => (feeds[id]?.octets ?? 0) - (before.feeds[id]?.octets ?? 0));
     const sum = octets.reduce((total, one) => total + one, 0);
     this.#link.estimate(available, (8000 * sum) / (now - before.at), now);
-    for (const { kind, outgoing } of this.#sending) {
-      if (kind !== "video" || outgoing.slow === this.#link.slow) continue;
+    for (const { media, outgoing } of this.#sending) {
+      if (media !== "video" || outgoing.slow === this.#link.slow) continue;
       outgoing.slow = this.#link.slow;
       void outgoing.review();
     }
@@ -328,6 +334,9 @@ export class Neighbour {
   // --- negotiation ---------------------------------------------------------------------------
 
   async #offer() {
+    await sleep(GATHER_EDGES_MS);
+    // If not stable, this is said again when it is.
+    if (this.#makingOffer || this.#pc.signalingState !== "stable") return;
     this.#makingOffer = true;
     try {
       await this.#pc.setLocalDescription();
@@ -361,7 +370,8 @@ export class Neighbour {
       await this.#pc.setRemoteDescription({ ...description, sdp: sdp ?? "" });
       return;
     }
-    await this.#pc.setRemoteDescription(description);
+    const sdp = withoutContributors(description.sdp ?? "");
+    await this.#pc.setRemoteDescription({ type: "offer", sdp });
     if (!this.#polite || /^m=application /m.test(description.sdp ?? "")) this.#openControl();
     await this.#pc.setLocalDescription();
     this.#describe();
@@ -457,7 +467,7 @@ export class Neighbour {
       if (mid === null || !Object.hasOwn(this.#theirs, mid)) continue;
       if (currentDirection !== "recvonly" && currentDirection !== "sendrecv") continue;
       const track = this.#theirs[mid];
-      if (track?.kind === receiver.track.kind) named.set(transceiver, track);
+      if (track && mediaOf(track.kind) === receiver.track.kind) named.set(transceiver, track);
     }
     return named;
   }

@@ -8,17 +8,14 @@
  */
 
 import { PAINTS, paintedDummy } from "./dummies.js";
+import { dummyEncoding, encodingOf } from "./layers.js";
 import { method } from "./method.js";
 
 /** @import {Forwarder} from "./forwarder.js" */
 /** @import {Method} from "./method.js" */
+/** @import {Encoding} from "./layers.js" */
 /** @import {MediaKind} from "./protocol.js" */
-
-/** For 640x360; a relay that encodes anew sends each child as much as the source sent it. */
-export const MAX_VIDEO_BITRATE = 800_000;
-/** The pacer goes by what the dummies are allowed, and payloads are larger than they. */
-const MAX_SWAP_BITRATE = 4_000_000;
-const DUMMY_SCALE = 12;
+/** @import {Slot} from "./relay.js" */
 
 export class Outgoing {
   /** @type {Method} */
@@ -26,11 +23,11 @@ export class Outgoing {
   /** The child's link is slower than what it would be sent. */
   slow = false;
   #sender;
-  #kind;
+  #media;
   #forwarder;
   #outlet;
-  /** @type {MediaStreamTrack | null} */
-  #track = null;
+  /** @type {Slot<MediaStreamTrack> | null} */
+  #slot = null;
   /** The feed whose codec is not ours.
    * @type {number | null} */
   #unfit = null;
@@ -43,15 +40,15 @@ export class Outgoing {
 
   /**
    * @param {RTCRtpSender} sender
-   * @param {MediaKind} kind
+   * @param {MediaKind} media
    * @param {Forwarder} forwarder
    * @param {(level: number) => void} onLevel how loud what we encode is, 0 to 1
    */
-  constructor(sender, kind, forwarder, onLevel) {
+  constructor(sender, media, forwarder, onLevel) {
     this.#sender = sender;
-    this.#kind = kind;
+    this.#media = media;
     this.#forwarder = forwarder;
-    this.#outlet = forwarder.outlet(sender, kind, {
+    this.#outlet = forwarder.outlet(sender, media, {
       paint: () => this.#painted?.paint(),
       unfit: () => {
         this.#unfit = this.feed;
@@ -66,7 +63,7 @@ export class Outgoing {
 
   /** The number of the feed whose stream this is; null for our own. */
   get feed() {
-    return this.#track && this.#forwarder.feedOf(this.#track);
+    return this.#slot && this.#forwarder.feedOf(this.#slot.track);
   }
 
   /** The number of this sender in the worker's counts. */
@@ -75,12 +72,13 @@ export class Outgoing {
   }
 
   /**
-   * @param {MediaStreamTrack | null} track
+   * @param {Slot<MediaStreamTrack> | null} slot
    * @returns {Promise<void>} when the sender has it
    */
-  carry(track) {
-    if (track === this.#track) return this.#changes;
-    this.#track = track;
+  carry(slot) {
+    const same = slot?.track === this.#slot?.track && slot?.kind === this.#slot?.kind;
+    this.#slot = slot;
+    if (same) return this.#changes;
     return this.review();
   }
 
@@ -99,9 +97,10 @@ export class Outgoing {
   }
 
   async #change() {
-    const track = this.#track;
+    const slot = this.#slot;
+    const track = slot?.track ?? null;
     const feed = this.feed;
-    const paints = PAINTS && this.#kind === "video";
+    const paints = PAINTS && this.#media === "video";
     const canSwap = this.#outlet !== null && feed !== this.#unfit;
     const dummies = !paints || document.visibilityState === "visible";
     this.method = feed === null ? "own" : method({ canSwap, dummies, slow: this.slow });
@@ -109,11 +108,11 @@ export class Outgoing {
       if (paints) this.#painted ??= paintedDummy();
       const dummy = paints ? (this.#painted?.track ?? null) : track;
       this.#order(feed, paints);
-      await this.#send(dummy, paints ? 1 : DUMMY_SCALE, MAX_SWAP_BITRATE);
+      await this.#send(dummy, dummyEncoding(paints));
     } else {
       // First, so that the key frame that the change of size brings is not taken for a dummy.
       this.#order(null, false);
-      await this.#send(track, 1, MAX_VIDEO_BITRATE);
+      await this.#send(track, slot && encodingOf(slot, feed === null));
     }
   }
 
@@ -131,18 +130,29 @@ export class Outgoing {
 
   /**
    * @param {MediaStreamTrack | null} track
-   * @param {number} scaleResolutionDownBy
-   * @param {number} maxBitrate
+   * @param {Encoding | null} wanted
    */
-  async #send(track, scaleResolutionDownBy, maxBitrate) {
+  async #send(track, wanted) {
     if (this.#sender.track !== track) await this.#sender.replaceTrack(track);
-    if (this.#kind !== "video") return;
+    if (this.#media !== "video" || wanted === null) return;
     const parameters = this.#sender.getParameters();
     const [encoding] = parameters.encodings;
-    if (encoding === undefined) return;
-    const { maxBitrate: most, scaleResolutionDownBy: scale } = encoding;
-    if (most === maxBitrate && scale === scaleResolutionDownBy) return;
-    Object.assign(encoding, { scaleResolutionDownBy, maxBitrate });
+    if (encoding === undefined || isAlready(encoding, wanted)) return;
+    // What is not named has no bound any more.
+    delete encoding.maxFramerate;
+    Object.assign(encoding, wanted);
     await this.#sender.setParameters(parameters);
   }
+}
+
+/**
+ * @param {RTCRtpEncodingParameters} encoding
+ * @param {Encoding} wanted
+ */
+function isAlready(encoding, { maxBitrate, maxFramerate, scaleResolutionDownBy }) {
+  return (
+    encoding.maxBitrate === maxBitrate &&
+    encoding.maxFramerate === maxFramerate &&
+    encoding.scaleResolutionDownBy === scaleResolutionDownBy
+  );
 }

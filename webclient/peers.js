@@ -8,15 +8,16 @@
 import { Forwarder } from "./forwarder.js";
 import { Neighbour } from "./neighbour.js";
 import { noPathText } from "./path-watch.js";
-import { arrived, plan, select, wants } from "./relay.js";
+import { arrived, plan, select, shown, wants } from "./relay.js";
 import { EMPTY_ROOM, edgeKey, reachable } from "./room.js";
 
 /** @import {Levels} from "./control.js" */
 /** @import {EdgeStats} from "./neighbour.js" */
-/** @import {ClientMessage, MediaKind, SignalMessage} from "./protocol.js" */
+/** @import {ClientMessage, PublishedKind, SignalMessage} from "./protocol.js" */
+/** @import {Streams} from "./relay.js" */
 /** @import {Room} from "./room.js" */
 
-/** @typedef {Partial<Record<MediaKind, MediaStreamTrack>>} SourceTracks */
+/** @typedef {Partial<Record<PublishedKind, MediaStreamTrack>>} SourceTracks */
 
 /** A seat that fails again and again is left alone after this many connections. */
 const MAX_SEAT_ATTEMPTS = 5;
@@ -41,7 +42,7 @@ export class Peers {
   #ready = new Set();
   /** @type {Room} */
   #room = EMPTY_ROOM;
-  /** @type {SourceTracks} */
+  /** @type {Streams<MediaStreamTrack>} */
   #own = {};
   /** @type {RTCIceServer[]} */
   #iceServers = [];
@@ -126,12 +127,13 @@ export class Peers {
     const { you, edges } = this.#room;
     /** @type {Levels} */
     const heard = {};
-    for (const { source, parent, child } of edges) {
+    const sounds = edges.filter(({ kind }) => kind === "audio");
+    for (const { source, parent, child } of sounds) {
       const level = told[source];
       if (parent === from && child === you && level !== undefined) heard[source] = level;
     }
     for (const [id, neighbour] of this.#neighbours) {
-      const theirs = edges
+      const theirs = sounds
         .filter(({ source, parent, child }) => parent === you && child === id && source in heard)
         .map(({ source }) => [source, heard[source]]);
       if (theirs.length > 0) neighbour.tell(Object.fromEntries(theirs));
@@ -151,7 +153,7 @@ export class Peers {
 
   /**
    * @param {Room} room
-   * @param {SourceTracks} own the tracks that we publish
+   * @param {Streams<MediaStreamTrack>} own the tracks that we publish
    */
   update(room, own) {
     const changed = room.version !== this.#room.version;
@@ -204,7 +206,7 @@ export class Peers {
     const { you, seat, edges } = this.#room;
     const received = [...this.#neighbours.values()].flatMap((one) => one.received());
     const selected = select(you, edges, received);
-    const sends = plan(you, seat, edges, this.#own, selected);
+    const sends = plan(you, edges, this.#own, selected);
     const wanted = wants(you, seat, edges);
     for (const id of new Set([...this.#neighbours.keys(), ...sends.keys(), seat])) {
       const slots = sends.get(id) ?? [];
@@ -212,7 +214,7 @@ export class Peers {
       if (this.#neighbours.has(id) || slots.length + asks.length > 0) this.#carry(id, slots, asks);
     }
     this.#report(arrived(you, edges, received));
-    this.#on.streams(selected);
+    this.#on.streams(shown(you, edges, received));
   }
 
   /**
@@ -239,7 +241,8 @@ export class Peers {
     for (const edge of edges) {
       if (this.#ready.has(edgeKey(edge))) continue;
       this.#ready.add(edgeKey(edge));
-      this.#on.send({ type: "ready", source: edge.source, parent: edge.parent });
+      const { source, kind, parent } = edge;
+      this.#on.send({ type: "ready", source, kind, parent });
     }
   }
 

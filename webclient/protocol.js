@@ -8,17 +8,23 @@
 import { isVisible } from "./names.js";
 
 /** @typedef {"web" | "sip" | "xmpp"} Kind */
-/** @typedef {"audio" | "video"} MediaKind */
+/** @typedef {"audio" | "video"} MediaKind what an RTP stream holds */
+/** @typedef {"audio" | "video" | "screen"} PublishedKind what somebody has to show or say */
+/**
+ * One tree each: sound, the camera's picture small or full, the screen.
+ *
+ * @typedef {"audio" | "low" | "high" | "screen"} StreamKind
+ */
 /** @typedef {{audio: boolean, video: boolean}} Muted */
 /**
  * @typedef {object} Participant
  * @property {string} id
  * @property {Kind} kind
  * @property {string} name
- * @property {MediaKind[]} publishes
+ * @property {PublishedKind[]} publishes
  * @property {Muted} muted
  */
-/** @typedef {{source: string, parent: string, child: string}} Edge */
+/** @typedef {{source: string, kind: StreamKind, parent: string, child: string}} Edge */
 /**
  * How a phone's or an XMPP client's sound has come through lately.
  *
@@ -29,7 +35,7 @@ import { isVisible } from "./names.js";
  * @property {number} jitterMs
  * @property {number | null} roundTripMs
  */
-/** @typedef {{source: string, kind: MediaKind}} Track */
+/** @typedef {{source: string, kind: StreamKind}} Track */
 /** @typedef {Record<string, Track>} Tracks what each m-section carries, by mid */
 /** @typedef {{type: "offer" | "answer", sdp: string}} Description */
 /**
@@ -72,12 +78,12 @@ import { isVisible } from "./names.js";
  */
 
 /**
- * @typedef {{room: string, name: string, publishes: MediaKind[], token?: string}} JoinMembers
+ * @typedef {{room: string, name: string, publishes: PublishedKind[], token?: string}} JoinMembers
  * @typedef {{type: "join"} & JoinMembers} Join
- * @typedef {{type: "publish", publishes: MediaKind[]}} Publish
+ * @typedef {{type: "publish", publishes: PublishedKind[]}} Publish
  * @typedef {{type: "mute"} & Muted} Mute
  * @typedef {{type: "record", on: boolean}} RecordWish
- * @typedef {{type: "ready", source: string, parent: string}} Ready
+ * @typedef {{type: "ready", source: string, kind: StreamKind, parent: string}} Ready
  * @typedef {{type: "signal", to: string} & SignalBody} Signal
  * @typedef {{type: "leave"} | {type: "ping"}} Bare
  * @typedef {Join | Publish | Mute | RecordWish | Ready | Signal | Bare} ClientMessage
@@ -170,7 +176,7 @@ function participant(value) {
     id: string(member, "id"),
     kind,
     name: string(member, "name"),
-    publishes: list(member, "publishes").filter(isMediaKind),
+    publishes: list(member, "publishes").filter(isPublishedKind),
     muted: { audio: muted.audio === true, video: muted.video === true },
   };
 }
@@ -200,7 +206,7 @@ function quality(value) {
  */
 function edge(message) {
   return {
-    source: string(message, "source"),
+    ...track(message),
     parent: string(message, "parent"),
     child: string(message, "child"),
   };
@@ -240,13 +246,18 @@ function tracks(value) {
   const entries = Object.entries(value);
   if (entries.length > MAX_TRACKS) throw new ProtocolError("tracks: too many");
   return Object.fromEntries(
-    entries.map(([mid, one]) => {
-      const track = record(one, "tracks");
-      const kind = track.kind;
-      if (!isMediaKind(kind)) throw new ProtocolError("tracks: kind is audio or video");
-      return [mid, { source: string(track, "source"), kind }];
-    }),
+    entries.map(([mid, one]) => [mid, track(record(one, "tracks"))]),
   );
+}
+
+/**
+ * @param {Record<string, unknown>} message
+ * @returns {Track}
+ */
+function track(message) {
+  const kind = string(message, "kind");
+  if (!isStreamKind(kind)) throw new ProtocolError(`no stream is ${JSON.stringify(kind)}`);
+  return { source: string(message, "source"), kind };
 }
 
 /**
@@ -294,10 +305,38 @@ function list(message, member) {
 
 /**
  * @param {unknown} value
- * @returns {value is MediaKind}
+ * @returns {value is PublishedKind}
  */
-function isMediaKind(value) {
-  return value === "audio" || value === "video";
+function isPublishedKind(value) {
+  return value === "audio" || value === "video" || value === "screen";
+}
+
+/**
+ * @param {string} value
+ * @returns {value is StreamKind}
+ */
+function isStreamKind(value) {
+  return value === "audio" || value === "low" || value === "high" || value === "screen";
+}
+
+/**
+ * What a stream is in RTP.
+ *
+ * @param {StreamKind} kind
+ * @returns {MediaKind}
+ */
+export function mediaOf(kind) {
+  return kind === "audio" ? "audio" : "video";
+}
+
+/**
+ * What a stream shows; the camera's layers are one picture.
+ *
+ * @param {StreamKind} kind
+ * @returns {PublishedKind}
+ */
+export function publishedOf(kind) {
+  return kind === "low" || kind === "high" ? "video" : kind;
 }
 
 /**

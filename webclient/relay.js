@@ -1,20 +1,22 @@
 /**
  * Which stream goes to whom: the pure heart of being a peer in streaming trees.
  *
- * `select` decides, of what our parents send, what is played and passed on; `plan` decides what
+ * `select` decides, of what our parents send, what is passed on, and `shown` what is played; `plan` decides what
  * each neighbour is sent; `assign` lays that out on a connection's transceivers so that as few as
  * possible change. Tracks are opaque here (`T`): any value will do, and does in the tests.
  *
  * How a sender passes a received track on is for `outgoing.js`.
  */
 
-/** @import {Edge, MediaKind, Track} from "./protocol.js" */
+import { mediaOf, publishedOf } from "./protocol.js";
+
+/** @import {Edge, MediaKind, PublishedKind, StreamKind, Track} from "./protocol.js" */
 
 /**
  * What a neighbour sends us. `live` once its media has begun to arrive.
  *
  * @template T
- * @typedef {{from: string, source: string, kind: MediaKind, track: T, live: boolean}} Received
+ * @typedef {{from: string, source: string, kind: StreamKind, track: T, live: boolean}} Received
  */
 
 /**
@@ -24,33 +26,67 @@
  * @typedef {Track & {track: T}} Slot
  */
 
-const KINDS = /** @type {const} */ (["audio", "video"]);
+/**
+ * A participant's streams, by kind.
+ *
+ * @template T
+ * @typedef {Partial<Record<StreamKind, T>>} Streams
+ */
 
 /**
- * The one track per source and kind that we play and pass on.
+ * The one track per source and kind that we pass on.
  *
- * While a source has an old parent and a new one, the old one's stream goes on until the new
- * one's has begun (docs/protocol.md, "Edges").
+ * While a stream has an old parent and a new one, the old one's goes on until the new one's has
+ * begun (docs/protocol.md, "Edges").
  *
  * @template T
  * @param {string} you
  * @param {readonly Edge[]} edges the newest last
  * @param {readonly Received<T>[]} received
- * @returns {Map<string, Partial<Record<MediaKind, T>>>} by source
+ * @returns {Map<string, Streams<T>>} by source
  */
 export function select(you, edges, received) {
-  /** @type {Map<string, Partial<Record<MediaKind, T>>>} */
-  const selected = new Map();
-  for (const { source, parent, child } of edges) {
-    if (child !== you) continue;
-    const tracks = selected.get(source) ?? {};
-    selected.set(source, tracks);
+  return newest(you, edges, received, (kind) => kind);
+}
+
+/**
+ * What is played of each source: of the camera's layers, while both stand, the newer one once it
+ * has begun.
+ *
+ * @template T
+ * @param {string} you
+ * @param {readonly Edge[]} edges the newest last
+ * @param {readonly Received<T>[]} received
+ * @returns {Map<string, Partial<Record<PublishedKind, T>>>} by source
+ */
+export function shown(you, edges, received) {
+  return newest(you, edges, received, publishedOf);
+}
+
+/**
+ * @template T
+ * @template {string} K
+ * @param {string} you
+ * @param {readonly Edge[]} edges
+ * @param {readonly Received<T>[]} received
+ * @param {(kind: StreamKind) => K} as streams that are the same here take each other's place
+ * @returns {Map<string, Partial<Record<K, T>>>}
+ */
+function newest(you, edges, received, as) {
+  /** @type {Map<string, Partial<Record<K, T>>>} */
+  const chosen = new Map();
+  for (const edge of edges) {
+    if (edge.child !== you) continue;
+    /** @type {Partial<Record<K, T>>} */
+    const tracks = chosen.get(edge.source) ?? {};
+    chosen.set(edge.source, tracks);
     for (const one of received) {
-      if (one.from !== parent || one.source !== source) continue;
-      if (one.live || tracks[one.kind] === undefined) tracks[one.kind] = one.track;
+      if (!comesBy(edge, one)) continue;
+      const key = as(one.kind);
+      if (one.live || tracks[key] === undefined) tracks[key] = one.track;
     }
   }
-  return selected;
+  return chosen;
 }
 
 /**
@@ -63,42 +99,43 @@ export function select(you, edges, received) {
  */
 export function arrived(you, edges, received) {
   return edges.filter(
-    ({ source, parent, child }) =>
-      child === you &&
-      received.some((one) => one.from === parent && one.source === source && one.live),
+    (edge) => edge.child === you && received.some((one) => one.live && comesBy(edge, one)),
   );
 }
 
 /**
- * What each neighbour is to be sent. The seat takes sound only.
+ * @param {Edge} edge
+ * @param {Received<unknown>} received
+ */
+function comesBy(edge, received) {
+  return edge.parent === received.from && sameTrack(edge, received);
+}
+
+/**
+ * What each neighbour is to be sent.
  *
  * @template T
  * @param {string} you
- * @param {string} seat
  * @param {readonly Edge[]} edges
- * @param {Partial<Record<MediaKind, T>>} own the tracks of our own microphone and camera
- * @param {ReadonlyMap<string, Partial<Record<MediaKind, T>>>} selected from `select`
+ * @param {Streams<T>} own
+ * @param {ReadonlyMap<string, Streams<T>>} selected from `select`
  * @returns {Map<string, Slot<T>[]>} by neighbour
  */
-export function plan(you, seat, edges, own, selected) {
+export function plan(you, edges, own, selected) {
   /** @type {Map<string, Slot<T>[]>} */
   const sends = new Map();
-  for (const { source, parent, child } of edges) {
+  for (const { source, kind, parent, child } of edges) {
     if (parent !== you) continue;
-    const tracks = source === you ? own : (selected.get(source) ?? {});
     const slots = sends.get(child) ?? [];
     sends.set(child, slots);
-    for (const kind of KINDS) {
-      const track = tracks[kind];
-      if (track === undefined || (child === seat && kind === "video")) continue;
-      slots.push({ source, kind, track });
-    }
+    const track = (source === you ? own : selected.get(source))?.[kind];
+    if (track !== undefined) slots.push({ source, kind, track });
   }
   return sends;
 }
 
 /**
- * The sources that we get from the seat, which never offers: we ask it for each.
+ * The streams that we get from the seat, which never offers: we ask it for each.
  *
  * @param {string} you
  * @param {string} seat
@@ -108,17 +145,17 @@ export function plan(you, seat, edges, own, selected) {
 export function wants(you, seat, edges) {
   return edges
     .filter(({ parent, child }) => parent === seat && child === you)
-    .map(({ source }) => ({ source, kind: "audio" }));
+    .map(({ source, kind }) => ({ source, kind }));
 }
 
 /**
  * Lays `slots` out on the transceivers that a connection has, one direction of them.
  *
- * A transceiver keeps its source and kind while they are wanted; what an ended edge left behind
- * serves the next one of its kind, which needs no negotiation; only the rest is new.
+ * A transceiver keeps its stream while it is wanted; what an ended edge left behind serves the
+ * next one of its medium, which needs no negotiation; only the rest is new.
  *
  * @template {Track} S
- * @param {readonly {kind: MediaKind, slot: Track | null}[]} transceivers what each carries now
+ * @param {readonly {media: MediaKind, slot: Track | null}[]} transceivers what each carries now
  * @param {readonly S[]} slots what is wanted
  * @returns {{carry: (S | null)[], add: S[]}} `carry[i]` is for transceiver i, null: idle
  */
@@ -130,7 +167,8 @@ export function assign(transceivers, slots) {
   const add = [];
   for (const wanted of slots) {
     if (carry.includes(wanted)) continue;
-    const idle = transceivers.findIndex(({ kind }, i) => carry[i] === null && kind === wanted.kind);
+    const medium = mediaOf(wanted.kind);
+    const idle = transceivers.findIndex(({ media }, i) => carry[i] === null && media === medium);
     if (idle >= 0) carry[idle] = wanted;
     else add.push(wanted);
   }

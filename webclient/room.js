@@ -47,8 +47,9 @@ export function reduce(room, message) {
     case "roster":
       return message.version < room.version ? room : withRoster(room, message);
     case "attach": {
-      const { source, parent, child } = message;
-      return { ...room, edges: [...withoutEdge(room.edges, message), { source, parent, child }] };
+      const { source, kind, parent, child } = message;
+      const edge = { source, kind, parent, child };
+      return { ...room, edges: [...withoutEdge(room.edges, edge), edge] };
     }
     case "detach":
       return { ...room, edges: withoutEdge(room.edges, message) };
@@ -91,8 +92,8 @@ function withoutEdge(edges, gone) {
  *
  * @param {Edge} edge
  */
-export function edgeKey({ source, parent, child }) {
-  return `${source} ${parent} ${child}`;
+export function edgeKey({ source, kind, parent, child }) {
+  return `${source} ${kind} ${parent} ${child}`;
 }
 
 /**

@@ -52,9 +52,8 @@ async def stats(listener: Listener, source: str = "web-1") -> dict[str, dict[str
 async def chain(server: ScriptedServer, *pages: int) -> None:
     """The first one's tree, from each of `pages` to the next."""
     for parent, child in pairwise(pages):
-        edge = ("web-1", f"web-{parent}", f"web-{child}")
-        await server.attach(edge)
-        await server.until(lambda edge=edge: edge in server.ready, seconds=20)
+        await server.link("web-1", f"web-{parent}", f"web-{child}")
+        await server.until(lambda: server.settled, seconds=20)
 
 
 async def shows_the_root(listener: Listener) -> None:
@@ -75,10 +74,10 @@ async def test_a_chain_of_four_encodes_once(server: ScriptedServer, browser: Bro
     assert {edge["method"] for edge in (await stats(people[0])).values()} == {"own"}
     for relay in people[1:3]:
         edges = await stats(relay)
-        assert edges["audio"]["method"] == edges["video"]["method"] == "swap"
+        assert edges["audio"]["method"] == edges["high"]["method"] == "swap"
         assert edges["audio"]["forwarded"] > 0
-        assert edges["video"]["forwarded"] > 0
-        assert 0 < edges["video"]["height"] < DUMMY_HEIGHT
+        assert edges["high"]["forwarded"] > 0
+        assert 0 < edges["high"]["height"] < DUMMY_HEIGHT
 
 
 async def test_two_children_of_one_relay_get_all_of_it(
@@ -106,9 +105,9 @@ async def test_a_new_parent_is_taken_without_negotiation_below(
     told = len(server.members["web-4"].received)
     await watch(people[3])
     await chain(server, 1, 3)
-    await server.detach(("web-1", "web-2", "web-3"))
+    await server.unlink("web-1", "web-2", "web-3")
     await shows_the_root(people[3])
-    assert (await stats(people[2]))["video"]["method"] == "swap"
+    assert (await stats(people[2]))["high"]["method"] == "swap"
     assert len(server.members["web-4"].received) == told
     assert await strange_pictures(people[3]) == 0
 
@@ -125,7 +124,7 @@ async def test_a_relay_without_transforms_encodes_anew(
     await shows_the_root(people[3])
     anew = await stats(people[1])
     assert {edge["method"] for edge in anew.values()} == {"reforward"}
-    assert anew["video"]["height"] == 90
+    assert anew["high"]["height"] == 90
     assert {edge["method"] for edge in (await stats(people[2])).values()} == {"swap"}
 
 
@@ -178,7 +177,7 @@ async def test_a_link_that_is_too_narrow_gets_pictures_made_to_fit(
         people.append(await join(browser, server, person, NARROW if person == 1 else ""))
     await chain(server, 1, 2, 3)
     await pictures(people[2].page, 2)
-    await until_method(people[1], "video", "reforward")
+    await until_method(people[1], "high", "reforward")
     assert (await stats(people[1]))["audio"]["method"] == "swap"
     await shows_the_root(people[2])
 
@@ -194,7 +193,7 @@ async def test_a_camera_goes_and_comes_back_for_the_end_of_a_chain(
     await people[0].page.keyboard.press("v")
     await pictures(people[3].page, 2)
     await shows_the_root(people[3])
-    assert (await stats(people[2]))["video"]["method"] == "swap"
+    assert (await stats(people[2]))["high"]["method"] == "swap"
 
 
 async def test_who_speaks_is_told_down_the_chain(server: ScriptedServer, browser: Browser) -> None:
@@ -255,7 +254,8 @@ class SeatedServer(ScriptedServer):
 
     async def attach(self, edge: Edge) -> None:
         if "seat" in edge:
-            self._plane.attach(ROOM, ports.Edge(*map(ports.ParticipantId, edge)))
+            source, _audio, parent, child = edge
+            self._plane.attach(ROOM, ports.Edge(*map(ports.ParticipantId, (source, parent, child))))
         await super().attach(edge)
 
     async def _seat(self, me: str, body: dict[str, Any]) -> None:
@@ -291,13 +291,13 @@ async def test_the_seat_hears_who_speaks_through_relays(browser: Browser) -> Non
             phone.take(answer.sdp)
             plane.confirm(leg)
             await chain(server, 1, 2, 3)
-            await server.attach(("web-1", "web-3", "seat"))
+            await server.attach(("web-1", "audio", "web-3", "seat"))
             # Speaker selection goes by the levels in the headers, which are the relay's.
             await phone.hears(HZ[0])
             assert (await stats(people[2]))["audio"]["method"] == "swap"
-            await server.attach((str(leg), "seat", "web-3"))
-            await server.attach((str(leg), "web-3", "web-2"))
-            await server.until(lambda: (str(leg), "web-3", "web-2") in server.ready, seconds=20)
+            await server.attach((str(leg), "audio", "seat", "web-3"))
+            await server.attach((str(leg), "audio", "web-3", "web-2"))
+            await server.until(lambda: server.settled, seconds=20)
             assert (await people[1].hears_each())[leg][PHONE_HZ] > AUDIBLE_DB
             assert (await stats(people[2], leg))["audio"]["method"] == "swap"
     finally:
@@ -342,17 +342,17 @@ async def test_firefox_passes_on_what_chromium_sends_to_chromium(
         await pictures(leaf.page, 2)
         await shows_the_root(leaf)
         await watch(leaf)
-        assert await methods(firefox) == {"audio": "swap", "video": "swap"}
+        assert await methods(firefox) == {"audio": "swap", "high": "swap"}
         # A page that is not shown paints no dummies.
         await firefox.evaluate(VISIBILITY.replace("STATE", "hidden"))
         await shows_the_root(leaf)
-        assert await methods(firefox) == {"audio": "swap", "video": "reforward"}
+        assert await methods(firefox) == {"audio": "swap", "high": "reforward"}
         await firefox.evaluate(VISIBILITY.replace("STATE", "visible"))
         await shows_the_root(leaf)
-        assert await methods(firefox) == {"audio": "swap", "video": "swap"}
+        assert await methods(firefox) == {"audio": "swap", "high": "swap"}
         # A parent of the other kind takes over.
         await chain(server, 1, 3)
-        await server.detach(("web-1", "web-2", "web-3"))
+        await server.unlink("web-1", "web-2", "web-3")
         await shows_the_root(leaf)
         assert await strange_pictures(leaf) == 0
     assert root.own == "web-1"

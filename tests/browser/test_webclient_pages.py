@@ -33,7 +33,7 @@ async def test_three_pages_in_chains_hear_and_see_each_other(
     server: ScriptedServer, browser: Browser
 ) -> None:
     pages = [await join(browser, server, person) for person in range(3)]
-    await server.until(lambda: len(server.ready) == 6)
+    await server.until(lambda: server.settled)
     for me, listener in enumerate(pages):
         await pictures(listener.page, 3)
         others = [i for i in range(3) if i != me]
@@ -56,7 +56,7 @@ async def test_a_lost_connection_is_rejoined_and_the_streams_come_back(
     server: ScriptedServer, browser: Browser
 ) -> None:
     ana, ben = [await join(browser, server, person) for person in range(2)]
-    await server.until(lambda: len(server.ready) == 2)
+    await server.until(lambda: server.settled)
     await server.members["web-1"].socket.close(code=1011)
     await expect(ana.page.locator("#connection-banner")).to_be_visible()
     await server.until(lambda: server.has("web-3", "web-2") and server.has("web-2", "web-3"))
@@ -117,7 +117,7 @@ async def test_mute_is_silence_and_everyone_sees_it(
     server: ScriptedServer, browser: Browser
 ) -> None:
     ana, ben = [await join(browser, server, person) for person in range(2)]
-    await server.until(lambda: len(server.ready) == 2)
+    await server.until(lambda: server.settled)
     await ana.page.keyboard.press("m")
     for place in (".tile", "#roster li"):
         shown = ben.page.locator(f"{place}[data-participant=web-1] .muted")
@@ -148,10 +148,10 @@ async def test_a_relay_that_closes_its_tab_leaves_the_others_connected(
     server: ScriptedServer, browser: Browser
 ) -> None:
     ana, ben, chloe = [await join(browser, server, person) for person in range(3)]
-    await server.until(lambda: len(server.ready) == 6)
+    await server.until(lambda: server.settled)
     await ben.page.close(run_before_unload=True)
     await expect(chloe.page.locator("#roster li")).to_have_count(2)
-    await server.until(lambda: len(server.ready) == 2 and len(server.edges) == 2)
+    await server.until(lambda: server.settled and len(server.edges) == 4)
     assert (await chloe.hears())[HZ[0]] > AUDIBLE_DB
     assert (await ana.hears())[HZ[2]] > AUDIBLE_DB
     assert await ana.page.evaluate("connections.open()") == 1
@@ -163,17 +163,22 @@ async def test_a_new_parent_takes_over_before_the_old_one_goes(
 ) -> None:
     server.chained = False
     _ana, ben, chloe = [await join(browser, server, person) for person in range(3)]
-    await server.attach(("web-1", "web-1", "web-2"))
-    await server.attach(("web-1", "web-1", "web-3"))
-    await server.until(lambda: len(server.ready) == 2)
+    await server.link("web-1", "web-1", "web-2")
+    await server.link("web-1", "web-1", "web-3")
+    await server.until(lambda: server.settled)
     await pictures(chloe.page, 2)
-    await server.attach(("web-1", "web-2", "web-3"))
-    await server.until(lambda: ("web-1", "web-2", "web-3") in server.ready)
-    await server.detach(("web-1", "web-1", "web-3"))
+    await server.link("web-1", "web-2", "web-3")
+    await server.until(lambda: server.settled)
+    await server.unlink("web-1", "web-1", "web-3")
     assert (await chloe.hears_each())["web-1"][HZ[0]] > AUDIBLE_DB
     assert (await chloe.sees())["web-1"].moves
-    said = [one["parent"] for one in chloe_said(server) if one["type"] == "ready"]
-    assert said == ["web-1", "web-2"]
+    said = [(one["kind"], one["parent"]) for one in chloe_said(server) if one["type"] == "ready"]
+    assert sorted(said) == [
+        ("audio", "web-1"),
+        ("audio", "web-2"),
+        ("high", "web-1"),
+        ("high", "web-2"),
+    ]
     assert (await ben.page.evaluate("connections.relayed()"))["audio"] > 0
 
 
@@ -182,18 +187,18 @@ async def test_a_transceiver_left_behind_is_used_again_without_negotiation(
 ) -> None:
     server.chained = False
     _ana, ben, chloe = [await join(browser, server, person) for person in range(3)]
-    await server.attach(("web-1", "web-1", "web-2"))
-    await server.attach(("web-2", "web-2", "web-3"))
-    await server.until(lambda: len(server.ready) == 2)
+    await server.link("web-1", "web-1", "web-2")
+    await server.link("web-2", "web-2", "web-3")
+    await server.until(lambda: server.settled)
     await pictures(ben.page, 2)
     await pictures(chloe.page, 2)
     before = len(chloe_said(server))
-    await server.detach(("web-2", "web-2", "web-3"))
-    await server.attach(("web-1", "web-2", "web-3"))
-    await server.until(lambda: server.has("web-3", "web-1"))
+    await server.unlink("web-2", "web-2", "web-3")
+    await server.link("web-1", "web-2", "web-3")
+    await server.until(lambda: server.settled)
     await pictures(chloe.page, 2)
     assert (await chloe.hears_each())["web-1"][HZ[0]] > AUDIBLE_DB
-    assert [one["type"] for one in chloe_said(server)[before:]] == ["ready"]
+    assert [one["type"] for one in chloe_said(server)[before:]] == ["ready", "ready"]
 
 
 def chloe_said(server: ScriptedServer) -> list[dict[str, Any]]:
@@ -272,7 +277,7 @@ async def test_an_offer_for_a_hundred_phones_fits_into_a_message(
     server.seat_errors = ["refused"] * 5
     await join(browser, server)
     for phone in server.legacy:
-        await server.attach((str(phone["id"]), "seat", "web-1"))
+        await server.attach((str(phone["id"]), "audio", "seat", "web-1"))
     await server.until(lambda: bool(seat_offers(server)) and not server.seat_errors, seconds=40)
     offer = seat_offers(server)[-1]
     assert len(offer["tracks"]) == 100

@@ -41,9 +41,8 @@ async def open_server(stack: AsyncExitStack, listen: str = "127.0.0.1") -> Scrip
 
 async def attach(server: ScriptedServer, parent: int, child: int) -> None:
     """Pages are numbered from 1, as they joined; returns when the stream has come."""
-    edge = (SOURCE, f"web-{parent}", f"web-{child}")
-    await server.attach(edge)
-    await server.until(lambda: edge in server.ready, seconds=20)
+    await server.link("web-1", f"web-{parent}", f"web-{child}")
+    await server.until(lambda: server.settled, seconds=20)
 
 
 async def chain(server: ScriptedServer, people: Sequence[Listener]) -> None:

@@ -32,8 +32,8 @@ PHONE = {
 
 PHONE_HZ = 1217
 
-Edge = tuple[str, str, str]
-"""source, parent, child"""
+Edge = tuple[str, str, str, str]
+"""source, kind, parent, child"""
 
 
 class Hum(AudioStreamTrack):
@@ -68,6 +68,8 @@ class ScriptedServer:
         self.append_to: dict[str, str] = {}
         """More text for some of the page's scripts, for pages that load them from now on."""
         self.legacy: list[dict[str, Any]] = []
+        self.kinds = ("audio", "high")
+        """The streams that every source with a camera has."""
         self.edges: set[Edge] = set()
         self.ready: set[Edge] = set()
         """Those of `edges` whose stream has arrived."""
@@ -175,7 +177,7 @@ class ScriptedServer:
         await self.changed()
 
     async def _on_ready(self, me: str, message: dict[str, Any]) -> None:
-        self.ready.add((message["source"], message["parent"], me))
+        self.ready.add((message["source"], message["kind"], message["parent"], me))
         await self.plan()
 
     async def _on_signal(self, me: str, message: dict[str, Any]) -> None:
@@ -233,23 +235,49 @@ class ScriptedServer:
         for edge in self.edges - wanted:
             await self.detach(edge)
         for edge in sorted(wanted - self.edges):
-            source, parent, _child = edge
-            if parent in (source, "seat") or self.has(parent, source):
+            source, kind, parent, _child = edge
+            if parent in (source, "seat") or self.has(parent, source, kind):
                 await self.attach(edge)
 
-    def has(self, who: str, source: str) -> bool:
+    def has(self, who: str, source: str, kind: str = "audio") -> bool:
         """Whether a page has somebody's stream, from whichever parent."""
-        return any(edge[0] == source and edge[2] == who for edge in self.ready)
+        return any(edge[:2] == (source, kind) and edge[3] == who for edge in self.ready)
+
+    @property
+    def settled(self) -> bool:
+        """Whether all streams have arrived at all pages, as planned."""
+        due = {edge for edge in self.edges if edge[3] != "seat"}
+        wanted = {edge for source in self.members for edge in self._chain(source)}
+        return due <= self.ready and (not self.chained or wanted == self.edges)
 
     def _chain(self, source: str) -> list[Edge]:
         """The source, then all others in order of joining, each the child of the one before."""
         chain = [source, *(one for one in self.members if one != source)]
-        edges = [(source, a, b) for a, b in pairwise(chain)]
+        edges = [edge for a, b in pairwise(chain) for edge in self.streams(source, a, b)]
         if self.legacy:
             phone = str(self.legacy[0]["id"])
-            edges.append((source, source, "seat"))
-            edges.append((phone, "seat", source))
+            edges.append((source, "audio", source, "seat"))
+            edges.append((phone, "audio", "seat", source))
         return edges
+
+    def streams(self, source: str, parent: str, child: str) -> list[Edge]:
+        """An edge for each stream that a source has now."""
+        publishes = self.members[source].entry["publishes"]
+        has = {"audio": "audio", "low": "video", "high": "video", "screen": "screen"}
+        return [(source, kind, parent, child) for kind in self.kinds if has[kind] in publishes]
+
+    async def link(self, source: str, parent: str, child: str) -> list[Edge]:
+        """Attaches all streams of a source."""
+        edges = self.streams(source, parent, child)
+        for edge in edges:
+            await self.attach(edge)
+        return edges
+
+    async def unlink(self, source: str, parent: str, child: str) -> None:
+        """Detaches all streams of a source."""
+        for edge in sorted(self.edges):
+            if (edge[0], *edge[2:]) == (source, parent, child):
+                await self.detach(edge)
 
     async def attach(self, edge: Edge) -> None:
         self.edges.add(edge)
@@ -261,8 +289,8 @@ class ScriptedServer:
         await self._tell_edge("detach", edge)
 
     async def _tell_edge(self, what: str, edge: Edge) -> None:
-        source, parent, child = edge
-        message = {"type": what, "source": source, "parent": parent, "child": child}
+        source, kind, parent, child = edge
+        message = {"type": what, "source": source, "kind": kind, "parent": parent, "child": child}
         for end in (parent, child):
             await self.tell(end, message)
 

@@ -46,6 +46,11 @@ test("a measured quality is read, also where the peer says nothing", () => {
   assert.equal(participants.b.roundTripMs, null);
 });
 
+test("an edge is read with its kind", () => {
+  const edge = { source: "a", kind: "low", parent: "b", child: "c" };
+  assert.deepEqual(parsed({ type: "attach", ...edge, more: 1 }), { type: "attach", ...edge });
+});
+
 test("an unknown type is no error, also one that every object has", () => {
   assert.equal(parsed({ type: "chat", text: "hello" }), null);
   assert.equal(parsed({ type: "constructor" }), null);
@@ -64,9 +69,10 @@ test("other servers for ICE are taken whole", () => {
 });
 
 test("a publishes entry of the future is left out", () => {
-  const participants = [{ id: "a", kind: "web", name: "A", publishes: ["audio", "screen"] }];
+  const participants = [{ id: "a", kind: "web", name: "A", publishes: ["audio", "screen", "smell"] }];
   assert.deepEqual(parsed({ type: "roster", version: 1, participants }).participants[0].publishes, [
     "audio",
+    "screen",
   ]);
 });
 
@@ -82,6 +88,8 @@ for (const [what, message] of Object.entries({
   "a quality without figures": { type: "quality", participants: { a: { quality: "good" } } },
   "a pranswer": { type: "signal", from: "a", description: { type: "pranswer", sdp: "" } },
   "a track of no kind": { type: "signal", from: "a", tracks: { 0: { source: "a", kind: "text" } } },
+  "an edge of no stream": { type: "attach", source: "a", parent: "a", child: "b" },
+  "an edge of both layers": { type: "attach", source: "a", kind: "video", parent: "a", child: "b" },
   "a candidate that is text": { type: "signal", from: "a", candidate: "candidate:1" },
 })) {
   test(`${what} is refused`, () => assert.throws(() => parsed(message), ProtocolError));

@@ -1,46 +1,57 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { arrived, assign, plan, select, wants } from "../relay.js";
+import { arrived, assign, plan, select, shown, wants } from "../relay.js";
 
-const edge = (source, parent, child) => ({ source, parent, child });
+const edge = (source, parent, child, kind = "audio") => ({ source, kind, parent, child });
 const received = (from, source, kind, track, live = true) => ({ from, source, kind, track, live });
 
-test("a source sends its own tracks to each of its children", () => {
-  const edges = [edge("me", "me", "b"), edge("me", "me", "c")];
-  const sends = plan("me", "seat", edges, { audio: "mic", video: "cam" }, new Map());
-  const both = [
-    { source: "me", kind: "audio", track: "mic" },
-    { source: "me", kind: "video", track: "cam" },
+test("a source sends each child the streams of its edges", () => {
+  const edges = [
+    edge("me", "me", "b"),
+    edge("me", "me", "b", "high"),
+    edge("me", "me", "c", "low"),
+    edge("me", "me", "c", "screen"),
   ];
+  const own = { audio: "mic", low: "cam", high: "cam" };
   assert.deepEqual(
-    sends,
+    plan("me", edges, own, new Map()),
     new Map([
-      ["b", both],
-      ["c", both],
+      [
+        "b",
+        [
+          { source: "me", kind: "audio", track: "mic" },
+          { source: "me", kind: "high", track: "cam" },
+        ],
+      ],
+      ["c", [{ source: "me", kind: "low", track: "cam" }]],
     ]),
   );
 });
 
-test("a relay passes on what it receives, all kinds of it", () => {
-  const edges = [edge("a", "a", "me"), edge("a", "me", "c")];
-  const got = [received("a", "a", "audio", "a-sound"), received("a", "a", "video", "a-picture")];
-  const sends = plan("me", "seat", edges, {}, select("me", edges, got));
+test("a relay passes on the streams that it has edges for, each as it came", () => {
+  const edges = [
+    edge("a", "a", "me"),
+    edge("a", "a", "me", "high"),
+    edge("a", "b", "me", "low"),
+    edge("a", "me", "c"),
+    edge("a", "me", "c", "low"),
+  ];
+  const got = [
+    received("a", "a", "audio", "sound"),
+    received("a", "a", "high", "large"),
+    received("b", "a", "low", "small"),
+  ];
+  const sends = plan("me", edges, {}, select("me", edges, got));
   assert.deepEqual(
     sends.get("c").map(({ track }) => track),
-    ["a-sound", "a-picture"],
+    ["sound", "small"],
   );
 });
 
 test("a relay without the stream still knows the child, and sends nothing", () => {
   const edges = [edge("a", "a", "me"), edge("a", "me", "c")];
-  assert.deepEqual(plan("me", "seat", edges, {}, new Map()), new Map([["c", []]]));
-});
-
-test("the seat is sent sound only", () => {
-  const own = { audio: "mic", video: "cam" };
-  const sends = plan("me", "seat", [edge("me", "me", "seat")], own, new Map());
-  assert.deepEqual(sends.get("seat"), [{ source: "me", kind: "audio", track: "mic" }]);
+  assert.deepEqual(plan("me", edges, {}, new Map()), new Map([["c", []]]));
 });
 
 test("each edge from the seat is asked for", () => {
@@ -49,29 +60,20 @@ test("each edge from the seat is asked for", () => {
 });
 
 test("what comes without an edge is neither played nor reported", () => {
-  const got = [received("b", "a", "audio", "t")];
+  const got = [received("b", "a", "audio", "t"), received("c", "a", "low", "u")];
   assert.deepEqual(select("me", [edge("a", "b", "c")], got), new Map());
   assert.deepEqual(arrived("me", [edge("a", "c", "me")], got), []);
 });
 
-test("the old parent's stream goes on until the new one's has begun, kind by kind", () => {
+test("the old parent's stream goes on until the new one's has begun", () => {
   const edges = [edge("a", "old", "me"), edge("a", "new", "me")];
-  const old = [
-    received("old", "a", "audio", "old-sound"),
-    received("old", "a", "video", "old-picture"),
-  ];
-  const now = (...more) => select("me", edges, [...old, ...more]).get("a");
-  assert.deepEqual(now(received("new", "a", "audio", "x", false)), {
-    audio: "old-sound",
-    video: "old-picture",
-  });
-  assert.deepEqual(
-    now(received("new", "a", "audio", "x"), received("new", "a", "video", "y", false)),
-    {
-      audio: "x",
-      video: "old-picture",
-    },
-  );
+  const now = (live) =>
+    select("me", edges, [
+      received("old", "a", "audio", "old-sound"),
+      received("new", "a", "audio", "new-sound", live),
+    ]).get("a");
+  assert.deepEqual(now(false), { audio: "old-sound" });
+  assert.deepEqual(now(true), { audio: "new-sound" });
 });
 
 test("without an old parent the new one's tracks are shown before they begin", () => {
@@ -79,33 +81,54 @@ test("without an old parent the new one's tracks are shown before they begin", (
   assert.deepEqual(select("me", [edge("a", "new", "me")], got).get("a"), { audio: "x" });
 });
 
-test("an edge has arrived with the first of its tracks", () => {
-  const edges = [edge("a", "b", "me")];
-  const silent = received("b", "a", "audio", "x", false);
-  assert.deepEqual(arrived("me", edges, [silent]), []);
-  assert.deepEqual(arrived("me", edges, [silent, received("b", "a", "video", "y")]), edges);
+test("of two layers the newer one is shown once it has begun; both are passed on", () => {
+  const layers = { low: edge("a", "b", "me", "low"), high: edge("a", "c", "me", "high") };
+  const look = (edges, lowLive, highLive) => {
+    const got = [received("b", "a", "low", "S", lowLive), received("c", "a", "high", "L", highLive)];
+    assert.deepEqual(select("me", edges, got).get("a"), { low: "S", high: "L" });
+    return shown("me", edges, got).get("a");
+  };
+  assert.deepEqual(look([layers.low, layers.high], true, false), { video: "S" });
+  assert.deepEqual(look([layers.low, layers.high], true, true), { video: "L" });
+  assert.deepEqual(look([layers.high, layers.low], false, true), { video: "L" });
+  assert.deepEqual(look([layers.high, layers.low], true, true), { video: "S" });
 });
 
-const lane = (kind, source) => ({ kind, slot: source ? { kind, source } : null });
+test("a screen is shown beside the camera", () => {
+  const edges = [edge("a", "a", "me", "high"), edge("a", "a", "me", "screen")];
+  const got = [received("a", "a", "high", "face"), received("a", "a", "screen", "slides")];
+  assert.deepEqual(shown("me", edges, got).get("a"), { video: "face", screen: "slides" });
+});
+
+test("each edge has arrived with its own stream", () => {
+  const edges = [edge("a", "b", "me"), edge("a", "b", "me", "high")];
+  const silent = received("b", "a", "audio", "x", false);
+  assert.deepEqual(arrived("me", edges, [silent]), []);
+  assert.deepEqual(arrived("me", edges, [silent, received("b", "a", "high", "y")]), [edges[1]]);
+});
+
+const lane = (media, source, kind = media) => ({ media, slot: source ? { kind, source } : null });
 
 test("a transceiver keeps what is still wanted, with whatever track", () => {
   const wanted = [{ source: "a", kind: "audio", track: 2 }];
   assert.deepEqual(assign([lane("audio", "a")], wanted), { carry: wanted, add: [] });
 });
 
-test("what an ended edge left behind serves the next of its kind", () => {
+test("what an ended edge left behind serves the next of its medium", () => {
   const wanted = [
     { source: "b", kind: "audio" },
-    { source: "c", kind: "audio" },
+    { source: "c", kind: "low" },
+    { source: "c", kind: "high" },
   ];
-  const lanes = [lane("video", null), lane("audio", "c"), lane("audio", "gone")];
-  assert.deepEqual(assign(lanes, wanted), { carry: [null, wanted[1], wanted[0]], add: [] });
+  const lanes = [lane("video", "gone", "screen"), lane("video", "c", "high"), lane("audio", "gone")];
+  const carry = [wanted[1], wanted[2], wanted[0]];
+  assert.deepEqual(assign(lanes, wanted), { carry, add: [] });
 });
 
 test("only what finds no transceiver is added", () => {
   const wanted = [
     { source: "a", kind: "audio" },
-    { source: "a", kind: "video" },
+    { source: "a", kind: "high" },
   ];
   assert.deepEqual(assign([lane("audio", null)], wanted), { carry: [wanted[0]], add: [wanted[1]] });
 });

@@ -19,7 +19,13 @@ const person = (id, kind = "web") => ({
   muted: { audio: false, video: false },
 });
 const roster = (version, ...participants) => ({ type: "roster", version, participants });
-const attach = (source, parent, child) => ({ type: "attach", source, parent, child });
+const attach = (source, parent, child, kind = "audio") => ({
+  type: "attach",
+  source,
+  kind,
+  parent,
+  child,
+});
 const after = (...messages) => [WELCOME, ...messages].reduce(reduce, EMPTY_ROOM);
 const edges = (room) => room.edges.map(({ source, parent, child }) => [source, parent, child]);
 
@@ -72,6 +78,14 @@ test("detach ends one edge and leaves the source's other parent", () => {
     type: "detach",
   });
   assert.deepEqual(edges(room), [["a", "c", "me"]]);
+});
+
+test("a source's streams have edges of their own", () => {
+  const room = after(attach("a", "b", "me", "low"), attach("a", "b", "me", "high"), {
+    ...attach("a", "b", "me", "low"),
+    type: "detach",
+  });
+  assert.deepEqual(room.edges, [{ source: "a", kind: "high", parent: "b", child: "me" }]);
 });
 
 test("an edge that is attached twice is one edge, now the newest", () => {
