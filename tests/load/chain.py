@@ -41,7 +41,7 @@ async def open_server(stack: AsyncExitStack, listen: str = "127.0.0.1") -> Scrip
 
 async def attach(server: ScriptedServer, parent: int, child: int) -> None:
     """Pages are numbered from 1, as they joined; returns when the stream has come."""
-    await server.link("web-1", f"web-{parent}", f"web-{child}")
+    await server.link(SOURCE, f"web-{parent}", f"web-{child}")
     await server.until(lambda: server.settled, seconds=20)
 
 
