@@ -75,6 +75,8 @@ class Participant:
     moderator: bool = False
     hand: int = 0
     """Its place in the order of raised hands, from 1; 0 while it is down."""
+    online: bool = True
+    """Whether it is heard of: False where its reports have stopped."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,11 @@ Call a method, then drain `events()`. Time comes in as `now` in seconds.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
+from gateway.conference.conditions import Conditions
 from gateway.conference.grove import Grove
 from gateway.conference.permissions import Permissions, Rules
+from gateway.conference.report import Report
+from gateway.conference.settling import MOVES, Settling
 from gateway.errors import Reason, Refused
 from gateway.ports import (
     SEAT,
@@ -90,6 +93,8 @@ class Conference:
         self._max_participants = max_participants
         self._members: dict[ParticipantId, _Member] = {}
         self._groves = {kind: Grove(kind, policy) for kind in StreamKind}
+        self._conditions = Conditions()
+        self._settling = Settling()
         self._version = 0
         self._recorded = False
         self._events: list[ConferenceEvent] = []
@@ -135,6 +140,7 @@ class Conference:
         if self._members.pop(leaver, None) is None:
             return
         self._permissions.leave(leaver)
+        self._conditions.forget(leaver)
         for who, member in self._members.items():
             self._members[who] = replace(member, blocks=member.blocks - {leaver})
         self._apply_permissions()
@@ -216,9 +222,25 @@ class Conference:
             if any(before.wants(kind, s) != after.wants(kind, s) for s in self._members):
                 self._replan_kind(kind, now)
 
+    def report(self, who: ParticipantId, report: Report, now: float) -> bool:
+        """How a native participant does, by its own word.
+
+        Whether there are events now, or an earlier timeout than before: mostly there are not, and
+        nobody has to look.
+        """
+        is_first = not self._conditions.knows(who)
+        changed = self._conditions.receive(who, report, now)
+        if changed:
+            self._conditions_changed(now)
+        return changed or is_first
+
     def ready(self, edge: Edge, now: float) -> None:
         """The edge's child receives the stream."""
-        self._events += self._groves[edge.kind].ready(edge, now)
+        grove = self._groves[edge.kind]
+        before = grove.forest
+        self._events += grove.ready(edge, now)
+        if grove.forest is not before:
+            self._settling.changed(now)
         other = _OTHER_LAYER.get(edge.kind)
         if other is not None and self._groves[other].reaches(edge.child, edge.source):
             # It had the other layer for as long as this one was on its way.
@@ -238,19 +260,25 @@ class Conference:
         return frozenset(heard - member.blocks - {listener})
 
     def next_timeout(self) -> float | None:
-        fresh = (grove.next_timeout() for grove in self._groves.values())
-        leaving = (member.leaves_at for member in self._members.values())
-        deadlines = [deadline for deadline in (*fresh, *leaving) if deadline is not None]
-        return min([*deadlines, *(deadline for _, deadline in self._deadlines())], default=None)
+        timeouts = [self._conditions.next_timeout(), self._settling.next_timeout()]
+        timeouts += [grove.next_timeout() for grove in self._groves.values()]
+        timeouts += [member.leaves_at for member in self._members.values()]
+        timeouts += [deadline for _, deadline in self._deadlines()]
+        return min((timeout for timeout in timeouts if timeout is not None), default=None)
 
     def handle_timeout(self, now: float) -> None:
         late = {node for node, deadline in self._deadlines() if deadline <= now}
         for node in late:
             self._members[node] = replace(self._members[node], relays=False)
+        if self._conditions.handle_timeout(now):
+            self._conditions_changed(now)
+            late.clear()  # That was a plan for all kinds.
         for kind, grove in self._groves.items():
             due = grove.next_timeout()
             if late or (due is not None and due <= now):
                 self._replan_kind(kind, now)
+        if self._settling.is_due(now):
+            self._rebalance(now)
         self._see_off(now)
 
     def events(self) -> list[ConferenceEvent]:
@@ -268,7 +296,9 @@ class Conference:
         for grove in self._groves.values():
             for node, since in grove.waiting():
                 if node in self._members and self._members[node].relays:
-                    yield node, since + READY_TIMEOUT
+                    waits = self._conditions.waits_since(node, since)
+                    if waits is not None:
+                        yield node, waits + READY_TIMEOUT
 
     def _change(
         self,
@@ -276,6 +306,7 @@ class Conference:
         *,
         publishes: frozenset[MediaKind] | None = None,
         muted: Muted | None = None,
+        online: bool | None = None,
     ) -> bool:
         member = self._members[who]
         was = member.participant
@@ -283,6 +314,7 @@ class Conference:
             was,
             publishes=was.publishes if publishes is None else publishes,
             muted=was.muted if muted is None else muted,
+            online=was.online if online is None else online,
         )
         if becomes == was:
             return False
@@ -307,6 +339,19 @@ class Conference:
         self._version += 1
         self._events.append(RosterChanged(self.roster))
 
+    def _conditions_changed(self, now: float) -> None:
+        for who in self._members:
+            self._change(who, online=self._conditions.is_online(who))
+        self._replan(now)
+
+    def _rebalance(self, now: float) -> None:
+        self._settling.settled()
+        for kind, grove in self._groves.items():
+            before, members = grove.forest, self._membership(kind)
+            self._events += grove.rebalance(members, self._members, MOVES, now)
+            if grove.forest != before:
+                self._settling.changed(now)
+
     def _replan(self, now: float) -> None:
         for kind in StreamKind:
             self._replan_kind(kind, now)
@@ -315,20 +360,45 @@ class Conference:
     def _replan_kind(self, kind: StreamKind, now: float) -> None:
         grove, members = self._groves[kind], self._membership(kind)
         if members.streams or grove.forest:
+            before = grove.forest
             self._events += grove.replan(members, self._members, now)
+            if grove.forest != before:
+                self._settling.changed(now)
 
     def _membership(self, kind: StreamKind) -> Membership:
         natives = [m for m in self._members.values() if m.native]
-        nodes = [Node(m.participant.id, m.relays) for m in natives]
-        if self.has_seat:
-            nodes.append(Node(SEAT, relays=False))
         medium = _MEDIUM[kind]
         streams = [
             self._stream(m, kind)
             for m in self._members.values()
             if medium in m.participant.publishes
         ]
-        return Membership(tuple(nodes), tuple(streams), connected=self._connected(kind))
+        shares = self._shares(kind, streams, len(natives))
+        nodes = [
+            self._conditions.node(Node(m.participant.id, m.relays), kind, shares) for m in natives
+        ]
+        if self.has_seat:
+            nodes.append(Node(SEAT, relays=False))
+        return Membership(
+            tuple(nodes),
+            tuple(streams),
+            self._conditions.round_trips(),
+            connected=self._connected(kind),
+        )
+
+    def _shares(
+        self, kind: StreamKind, streams: list[Stream], natives: int
+    ) -> dict[StreamKind, int]:
+        """How many streams each browser has to send on average: of those kinds that are planned
+        before `kind`, and of `kind`."""
+        shares = {}
+        for earlier in StreamKind:
+            if earlier is kind:
+                break
+            sent = sum(len(tree.parent_of) for tree in self._groves[earlier].forest.values())
+            shares[earlier] = -(-sent // max(natives, 1))
+        sent = sum(natives - len(stream.unwanted) for stream in streams)
+        return {**shares, kind: max(1, -(-sent // max(natives, 1)))}
 
     def _stream(self, member: _Member, kind: StreamKind) -> Stream:
         source = member.participant.id

@@ -30,9 +30,32 @@ class Grove:
 
         An edge of somebody who has left ends by that alone: nobody is told.
         """
+        forest = self._policy.plan(self._repair.informed(members, now), self.forest)
+        return self._become(forest, members, participants, now)
+
+    def rebalance(
+        self,
+        members: Membership,
+        participants: Collection[ParticipantId],
+        moves: int,
+        now: float,
+    ) -> list[Move | Standby]:
+        """Comes nearer to the best trees by so many moves at most; the plan is as it was where
+        nothing is to be gained."""
+        informed = self._repair.informed(members, now)
+        forest = self._policy.rebalance(informed, self.forest, moves)
+        return self._become(forest, members, participants, now)
+
+    def _become(
+        self,
+        forest: Forest,
+        members: Membership,
+        participants: Collection[ParticipantId],
+        now: float,
+    ) -> list[Move | Standby]:
         self._members, self._participants, before = members, participants, self.forest
-        self.forest = self._policy.plan(self._repair.informed(members, now), before)
-        self._repair.planned(members, before, self.forest, now)
+        self.forest = forest
+        self._repair.planned(members, before, forest, now)
         present = {node.id for node in members.nodes}
         moves: list[Move] = []
         for source in [s for s in self._wirings if s not in self.forest]:

@@ -5,7 +5,7 @@ every limit has two sides or takes its time. Core shape: `receive`, `handle_time
 `next_timeout`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gateway.conference.report import Pressure, Report
 
@@ -68,13 +68,15 @@ class Health:
             return None
         return self._last + OFFLINE_AFTER
 
-    def handle_timeout(self, now: float) -> None:
+    def handle_timeout(self, now: float) -> bool:
+        """Whether it is offline from now on."""
         deadline = self.next_timeout()
-        if deadline is not None and deadline <= now:
-            was = self.ability
-            self.ability = Ability(False, was.strained, was.low_battery, was.uplink)
-            # Of the time in which nothing was heard nothing is known.
-            self._serious_since = self._fine_since = None
+        if deadline is None or deadline > now:
+            return False
+        self.ability = replace(self.ability, online=False)
+        # Of the time in which nothing was heard nothing is known.
+        self._serious_since = self._fine_since = None
+        return True
 
     def _is_strained(self, cpu: Pressure | None, now: float) -> bool:
         is_serious = cpu in (Pressure.SERIOUS, Pressure.CRITICAL)

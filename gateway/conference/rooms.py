@@ -14,6 +14,7 @@ from gateway.address import Address
 from gateway.conference.announcements import Announcements, Play, StopPlaying
 from gateway.conference.focus import Conference, Departed, Shown
 from gateway.conference.permissions import Rules
+from gateway.conference.report import Report
 from gateway.conference.seat_signal import SeatSignal
 from gateway.errors import BY_STRANGERS, Reason, Refused
 from gateway.ports import (
@@ -316,6 +317,13 @@ class Rooms:
         now = self._time.clock()
         self._act(leg, lambda conference: conference.view(leg, shows, now))
 
+    def report(self, leg: ParticipantId, report: Report) -> None:
+        seated = self._seated.get(leg)
+        if seated is not None:
+            room = self._rooms[seated.room]
+            if room.conference.report(leg, report, self._time.clock()):
+                self._drain(seated.room, room)
+
     def ready(self, edge: Edge) -> None:
         now = self._time.clock()
         self._act(edge.child, lambda conference: conference.ready(edge, now))
@@ -573,6 +581,7 @@ def _describe(conference: Conference) -> Mapping[str, object]:
             "muted": {"audio": p.muted.audio, "video": p.muted.video},
             "may": sorted(p.may),
             "moderator": p.moderator,
+            "online": p.online,
             "hears": sorted(conference.hears(p.id)),
         }
         for p in conference.roster.participants

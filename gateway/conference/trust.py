@@ -53,8 +53,8 @@ class Trust:
         """Whether it shall have no children now but in its own tree."""
         return parent in self._banned
 
-    def receive(self, child: ParticipantId, receives: Iterable[Receiving], now: float) -> None:
-        """`child` tells of all that it receives."""
+    def receive(self, child: ParticipantId, receives: Iterable[Receiving], now: float) -> bool:
+        """`child` tells of all that it receives. Whether somebody is distrusted by it from now."""
         edges = tuple(receives)
         before = {(e.source, e.kind, e.parent): e for e in self._told.get(child, ())}
         bad = {e for e in edges if _is_bad(e, before.get((e.source, e.kind, e.parent)))}
@@ -69,8 +69,10 @@ class Trust:
             self._looks.setdefault((parent, child), deque(maxlen=LOOKS)).append(parent in blamed)
         for pair in [p for p in self._looks if p[1] == child and p[0] not in parents]:
             del self._looks[pair]
-        for parent in sorted(blamed - self._banned):
-            self._judge(parent, now)
+        guilty = [p for p in sorted(blamed - self._banned) if self._is_guilty(p)]
+        for parent in guilty:
+            self._ban(parent, now)
+        return bool(guilty)
 
     def forget(self, leaver: ParticipantId) -> None:
         self._told.pop(leaver, None)
@@ -82,24 +84,30 @@ class Trust:
     def next_timeout(self) -> float | None:
         return min((self._bans[one].until for one in self._banned), default=None)
 
-    def handle_timeout(self, now: float) -> None:
+    def handle_timeout(self, now: float) -> bool:
+        """Whether some ban has ended."""
+        before = len(self._banned)
         self._banned = {one for one in self._banned if self._bans[one].until > now}
+        return len(self._banned) < before
 
     def _is_to_blame(self, edge: Receiving) -> bool:
         """Not a parent that does not get the stream well itself: the fault is higher up."""
         return (edge.source, edge.kind) not in self._excused.get(edge.parent, frozenset())
 
-    def _judge(self, parent: ParticipantId, now: float) -> None:
-        told = [looks for pair, looks in self._looks.items() if pair[0] == parent]
-        verdicts = [sum(looks) >= COMPLAINTS for looks in told]
-        if sum(verdicts) < max(CHILDREN, len(verdicts) / 2):
-            return
+    def _is_guilty(self, parent: ParticipantId) -> bool:
+        verdicts = [sum(looks) >= COMPLAINTS for looks in self._about(parent)]
+        return sum(verdicts) >= max(CHILDREN, len(verdicts) / 2)
+
+    def _ban(self, parent: ParticipantId, now: float) -> None:
         last = self._bans.get(parent)
         seconds = FIRST_BAN if last is None else min(2 * last.seconds, LONGEST_BAN)
         self._bans[parent] = _Ban(now + seconds, seconds)
         self._banned.add(parent)
-        for looks in told:
+        for looks in self._about(parent):
             looks.clear()
+
+    def _about(self, parent: ParticipantId) -> list[deque[bool]]:
+        return [looks for pair, looks in self._looks.items() if pair[0] == parent]
 
 
 def _is_bad(edge: Receiving, before: Receiving | None) -> bool:

@@ -132,7 +132,12 @@ class Drafts:
         self.neighbours: dict[ParticipantId, dict[ParticipantId, int]] = {
             node.id: {} for node in peers
         }
-        """How many edges each pair shares; 0 for a connection that is meant to be."""
+        """How many edges each pair shares; 0 for a connection that is meant to be, or is there
+        anyway."""
+        self.there = {pair for pair in members.connected if pair <= self.place.keys()}
+        """Connections that other kinds' trees need: these cost nothing, and nothing ends them."""
+        for one, other in self._in_order(self.there):
+            self.connect(one, other)
         self._round_trips = members.round_trips
         self._held = members.held
         self._standbys = members.standbys
@@ -142,6 +147,14 @@ class Drafts:
             stream.source: self._draft(stream, current.get(stream.source), fanout, with_seat)
             for stream in members.streams
         }
+
+    def _in_order(
+        self, pairs: Collection[frozenset[ParticipantId]]
+    ) -> list[tuple[ParticipantId, ParticipantId]]:
+        """By the order of joining: a set has none that two runs would agree about."""
+        ordered = [sorted(pair, key=self.place.__getitem__) for pair in pairs]
+        ordered.sort(key=lambda pair: (self.place[pair[0]], self.place[pair[1]]))
+        return [(one, other) for one, other in ordered]
 
     def forest(self) -> dict[ParticipantId, Tree]:
         forest = {}
@@ -186,7 +199,7 @@ class Drafts:
 
     def disconnect(self, one: ParticipantId, other: ParticipantId) -> None:
         """They need not be neighbours; what goes between them holds them together still."""
-        if self.neighbours[one].get(other) == 0:
+        if self.neighbours[one].get(other) == 0 and {one, other} not in self.there:
             del self.neighbours[one][other], self.neighbours[other][one]
 
     def attach(self, draft: Draft, child: ParticipantId, parent: ParticipantId) -> None:
@@ -202,13 +215,18 @@ class Drafts:
         if parent != SEAT:
             for one, other in ((child, parent), (parent, child)):
                 self.neighbours[one][other] -= 1
-                if self.neighbours[one][other] == 0:
-                    del self.neighbours[one][other]
+            self.disconnect(child, parent)
 
     def move(self, draft: Draft, child: ParticipantId, parent: ParticipantId) -> None:
         self._moved.append((draft, child, draft.parent_of[child]))
         self.detach(draft, child)
         self.attach(draft, child, parent)
+
+    def is_newcomer(self, node: ParticipantId) -> bool:
+        """Whether it takes part in these trees from now on, and has no edge in them yet."""
+        if any(self.neighbours[node].values()):
+            return False
+        return any(node == d.root or node in d.relays or node in d.leaves for d in self.of.values())
 
     def mark(self) -> int:
         """A point to which `undo` comes back."""

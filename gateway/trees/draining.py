@@ -58,9 +58,10 @@ def _candidates(drafts: Drafts, degree: int) -> list[Pair]:
         for other, edges in shared.items():
             degrees = sorted((drafts.degree(one), drafts.degree(other)))
             places = (drafts.place[one], drafts.place[other])
-            if degrees[1] > degree and places[0] < places[1]:
+            pair = frozenset({one, other})
+            if degrees[1] > degree and places[0] < places[1] and pair not in drafts.there:
                 key = (-degrees[1], edges, -degrees[0], *places)
-                found.append((key, frozenset({one, other})))
+                found.append((key, pair))
     return [pair for _, pair in sorted(found, key=lambda f: f[0])]
 
 

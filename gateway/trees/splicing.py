@@ -8,6 +8,7 @@ over those connections, which is just about its share of the load.
 
 from collections import Counter
 from collections.abc import Iterable
+from itertools import combinations
 from zlib import crc32
 
 from gateway.ports import SEAT, ParticipantId
@@ -32,8 +33,10 @@ class Splicer:
     def introduce(self, newcomer: ParticipantId) -> None:
         """Connects `newcomer`, and puts it into those standing trees where a neighbour has room."""
         relays = newcomer not in self._drafts.leaves
-        spliced: list[tuple[ParticipantId, ParticipantId]] = []
-        friends = self._lonely(newcomer, self._degree if relays else -(-self._degree // 2))
+        friends = list(self._drafts.neighbours[newcomer])
+        spliced = self._replaced(friends) if relays else []
+        few = max(0, (self._degree if relays else -(-self._degree // 2)) - len(friends))
+        friends += self._lonely(newcomer, few)
         while relays and self._known and len(friends) + 1 < self._degree:
             pair = self._connection(newcomer, friends)
             if pair is None:
@@ -50,6 +53,18 @@ class Splicer:
                 self._insert(draft, newcomer, friends, spliced)
         self._note(newcomer, friends)
 
+    def _replaced(self, friends: list[ParticipantId]) -> list[tuple[ParticipantId, ParticipantId]]:
+        """Connections between `friends` that only these trees still use.
+
+        In other kinds' trees the newcomer has come between the two already.
+        """
+        drafts = self._drafts
+        return [
+            (one, other)
+            for one, other in combinations(friends, 2)
+            if drafts.neighbours[one].get(other) and {one, other} not in drafts.there
+        ]
+
     def _note(self, newcomer: ParticipantId, friends: Iterable[ParticipantId]) -> None:
         if newcomer not in self._drafts.leaves:
             self._known.append(newcomer)
@@ -62,9 +77,9 @@ class Splicer:
     def _lonely(self, newcomer: ParticipantId, count: int) -> list[ParticipantId]:
         """Up to `count` who have too few neighbours; for one that cannot relay anybody will do."""
         drafts = self._drafts
-        choice = self._open if newcomer not in drafts.leaves else self._known
+        choice = self._open if newcomer not in drafts.leaves else set(self._known)
         return sorted(
-            choice,
+            choice - {newcomer, *drafts.neighbours[newcomer]},
             key=lambda n: (drafts.degree(n), drafts.round_trip(n, newcomer), drafts.place[n]),
         )[:count]
 
@@ -80,7 +95,11 @@ class Splicer:
         for sample in range(_SAMPLES):
             spread = crc32(f"{newcomer} {len(friends)} {sample}".encode())
             one = self._known[spread % len(self._known)]
-            near = [n for n in drafts.neighbours[one] if n not in drafts.leaves]
+            near = [
+                n
+                for n in drafts.neighbours[one]
+                if n not in drafts.leaves and {n, one} not in drafts.there
+            ]
             if not near:
                 continue
             other = near[spread // len(self._known) % len(near)]

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NoReturn, TypeVar, assert_never
 
+from gateway.conference.report import Report
 from gateway.errors import Reason
 from gateway.ports import (
     Attach,
@@ -33,6 +34,7 @@ from gateway.ports import (
 )
 from gateway.roomname import RULE, room_name
 from gateway.statistics import LegStatistics
+from gateway.web.report_message import Malformed, read_report
 
 T = TypeVar("T")
 
@@ -159,6 +161,13 @@ class Grant:
 
 
 @dataclass(frozen=True, slots=True)
+class Told:
+    """How the participant does: `report`."""
+
+    report: Report
+
+
+@dataclass(frozen=True, slots=True)
 class Ready:
     """The participant has this edge's stream and can pass it on."""
 
@@ -180,7 +189,7 @@ class Ping:
     """Asks for `pong`."""
 
 
-InRoom = Leave | Publish | Mute | Record | View | Block | Hand | Grant | Ready | SignalTo
+InRoom = Leave | Publish | Mute | Record | View | Block | Hand | Grant | Told | Ready | SignalTo
 """What is said after `welcome`."""
 
 ClientMessage = Join | Ping | InRoom
@@ -203,7 +212,7 @@ def parse(text: str) -> ClientMessage:
     try:
         _check_writable(value)
         return read(value)
-    except _Mistake as mistake:
+    except (_Mistake, Malformed) as mistake:
         raise ProtocolError(ErrorCode.BAD_MESSAGE, str(mistake), kind) from None
 
 
@@ -375,6 +384,7 @@ _READERS: Mapping[str, Callable[[Mapping[str, object]], ClientMessage]] = {
     "block": _read_block,
     "hand": _read_hand,
     "grant": _read_grant,
+    "report": lambda message: Told(read_report(message)),
     "ready": _read_ready,
     "signal": _read_signal,
     "ping": lambda _: Ping(),
@@ -462,6 +472,7 @@ def _participant(participant: Participant) -> Mapping[str, object]:
         "may": sorted(participant.may),
         "moderator": participant.moderator,
         "hand": participant.hand,
+        "online": participant.online,
     }
 
 

@@ -17,6 +17,7 @@ from aiohttp import WebSocketError, WSCloseCode, WSMessage, WSMsgType, web
 
 from gateway.address import Address
 from gateway.conference.focus import Shown
+from gateway.conference.report import Report
 from gateway.errors import BY_STRANGERS, Reason, Refused
 from gateway.ports import (
     SEAT,
@@ -82,6 +83,8 @@ class NativeFocus(Focus, Protocol):
         ...
 
     def view(self, leg: ParticipantId, shows: Shown) -> None: ...
+
+    def report(self, leg: ParticipantId, report: Report) -> None: ...
 
     def ready(self, edge: Edge) -> None: ...
 
@@ -324,6 +327,8 @@ class Session:
                     self._focus.withdraw(self.id)
             case _ if self._withdrawn and not isinstance(message, _OF_LEAVERS):
                 pass
+            case protocol.Told(report):
+                self._focus.report(self.id, report)
             case protocol.SignalTo(to, body) if to == SEAT:
                 if self._for_seat.full():
                     self._error(ErrorCode.RATE_LIMITED, "the seat has too much to answer")

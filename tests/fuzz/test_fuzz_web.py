@@ -27,10 +27,11 @@ members = st.sampled_from(
     [
         *("room", "name", "publishes", "token", "audio", "video", "source", "parent"),
         *("to", "description", "candidate", "tracks", "connection", "kind", "shows"),
+        *("uplink", "limited", "cpu", "battery", "neighbours", "receives", "sends"),
     ]
 )
 types = st.sampled_from(
-    ["join", "leave", "publish", "mute", "record", "view", "ready", "signal", "ping", "x"]
+    ["join", "leave", "publish", "mute", "record", "view", "ready", "report", "signal", "ping", "x"]
 )
 messages = st.builds(
     lambda kind, rest: {**rest, "type": kind}, types, st.dictionaries(members, anything)

@@ -43,11 +43,12 @@ class Sparse:
             return LinkedList().plan(members, current)
         degree = self._degree(peers)
         drafts = Drafts(members, current, self.fanout)
-        if len(drafts.of) > 1:
-            heal(drafts)
+        if len(drafts.of) > 1 or drafts.there:
+            if not drafts.there:
+                heal(drafts)
             splicer = Splicer(drafts, degree)
             for node in drafts.place:
-                if not drafts.neighbours[node]:
+                if drafts.is_newcomer(node):
                     splicer.introduce(node)
         for draft in drafts.of.values():
             if draft.is_new:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from test_conference_wiring import POLICIES, World
 
 from gateway.conference.repair import HOLD
+from gateway.conference.settling import QUIET
 from gateway.ports import SEAT, Edge, Kind, ParticipantId
 from gateway.trees.planner import TreePolicy
 from gateway.trees.policies.breadth_first import BreadthFirst
@@ -130,6 +131,8 @@ def test_what_a_repair_makes_too_wide_is_mended_after_a_while() -> None:
     world.wait(0.2)
     world.settle()
     assert wide not in world.edges or Counter(e.parent for e in world.edges)[wide.parent] == 2
+    assert world.edges == world.planned()
+    world.wait(QUIET)
     assert world.edges == world.planned()
     assert world.conference.next_timeout() is None
 

@@ -239,6 +239,7 @@ class TestWhatTheServerSays:
                     "may": ["audio", "video"],
                     "moderator": True,
                     "hand": 2,
+                    "online": True,
                 }
             ],
         }

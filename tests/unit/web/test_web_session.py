@@ -65,6 +65,7 @@ class TestJoining:
                 "may": ["audio", "screen", "video"],
                 "moderator": True,
                 "hand": 0,
+                "online": True,
             }
         ]
 
@@ -153,6 +154,19 @@ class TestInTheRoom:
         published = (await ben.until("roster"))["participants"][0]
         assert muted["muted"] == {"audio": True, "video": False}
         assert published["publishes"] == ["video"]
+
+    async def test_a_report_that_stops_makes_its_sender_offline_and_the_next_one_online(
+        self, site: Site
+    ) -> None:
+        ana, ben = await site.joined("Ana"), await site.joined("Ben")
+        await ana.send(type="report", cpu="nominal", neighbours={})
+        while (await ben.until("roster"))["participants"][0]["online"]:
+            pass
+        await ana.send(type="report", cpu="nominal", neighbours={})
+        while not (await ben.until("roster"))["participants"][0]["online"]:
+            pass
+        await ana.send(type="report", cpu="molten")
+        assert (await ana.until("error"))["code"] == "bad-message"
 
     async def test_a_recording_is_in_everyones_roster(self, tmp_path: Path) -> None:
         async with running_site(tmp_path, recording=True) as site:
