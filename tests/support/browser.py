@@ -66,7 +66,7 @@ class Camera:
     """What a machine has to encode, again and again where it relays."""
 
     height: int = 180
-    """Pixels; the picture is 16:9."""
+    """Pixels; the picture is 16:9. 0: the machine has no camera."""
     rate: int = 15
     """Frames per second."""
     timed: bool = False

@@ -51,6 +51,7 @@
   }
 
   navigator.mediaDevices.getUserMedia = async (constraints) => {
+    if (constraints.video && devices().height === 0) throw new DOMException("none", "NotFoundError");
     const real = await original(constraints);
     const tracks = real.getTracks().map(({ kind }) => (kind === "audio" ? microphone() : camera()));
     for (const track of real.getTracks()) track.stop();
