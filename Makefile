@@ -54,8 +54,10 @@ sounds: $(VENV)/development     ## make the prompts anew from gateway/media/soun
 	@scripts/install-packages sounds
 	$(BIN)/python scripts/make-sounds
 
-bench-trees: $(VENV)/development    ## what the trees cost the peers, simulated
+bench-trees: $(VENV)/development    ## what the trees cost the peers, simulated, and what a join takes with browsers
 	nice -n 15 env PYTHONPATH=tests $(BIN)/python -m load.trees
+	@scripts/install-packages --optional peers
+	PYTHONPATH=tests $(BIN)/python -m load.rooms
 
 $(BIN)/python:
 	@scripts/install-packages python

@@ -22,7 +22,7 @@ from support.tones import TONES
 CAMERAS = {5: Camera(90, 15), 7: Camera(90, 15), 10: Camera(0)}
 """By how many are in the room; the ten have no cameras: two cores cannot show 90 pictures."""
 
-REPETITIONS = 7
+REPETITIONS = 5
 SETTLING = 1.5
 """Seconds in which a room is left alone after somebody came or went: the forest settles, too."""
 WITHIN = 20.0
@@ -90,7 +90,7 @@ HEAD = (
 )
 
 
-async def room(peers: int) -> Room:
+async def room(peers: int, repetitions: int) -> Room:
     camera = CAMERAS[peers]
     async with AsyncExitStack() as stack:
         gateway = await stack.enter_async_context(Gateway())
@@ -98,13 +98,14 @@ async def room(peers: int) -> Room:
         url = gateway.site.page_url(f"room{peers}")
         people = [await _join(browser, url, number) for number in range(peers - 1)]
         joinings = []
-        for repetition in range(REPETITIONS):
+        for repetition in range(repetitions):
             await asyncio.sleep(SETTLING)
             for person in people:
                 await person.page.evaluate("joining.clear()")
             newcomer = await _join(browser, url, peers - 1)
             joinings.append(await _joining([*people, newcomer], pictures=camera.height > 0))
-            if repetition < REPETITIONS - 1:
+            print(peers, joinings[-1])  # noqa: T201  # into the log
+            if repetition < repetitions - 1:
                 await newcomer.close_tab()
                 for person in people:
                     await person.until_roster(["web"] * (peers - 1), WITHIN)
@@ -168,11 +169,11 @@ async def _encodes(person: Person) -> int:
     return sum(edge["method"] in ("own", "reforward") for edge in edges)
 
 
-async def measured(sizes: list[int]) -> dict[str, Figure]:
+async def measured(sizes: list[int], repetitions: int) -> dict[str, Figure]:
     say(f"\nWith browsers, {load()} before\n\n{HEAD}\n{'|---' * (HEAD.count('|') - 1)}|")
     figures: dict[str, Figure] = {}
     for peers in sizes:
-        outcome = await room(peers)
+        outcome = await room(peers, repetitions)
         say(outcome.row)
         figures |= outcome.figures()
     say(f"\n{load()} after")
@@ -182,10 +183,12 @@ async def measured(sizes: list[int]) -> dict[str, Figure]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("peers", nargs="*", type=int, help=f"only some of {list(CAMERAS)}")
-    sizes = parser.parse_args().peers or list(CAMERAS)
+    parser.add_argument("--repetitions", type=int, default=REPETITIONS)
+    given = parser.parse_args()
+    sizes = given.peers or list(CAMERAS)
     FOLDER.mkdir(parents=True, exist_ok=True)
     with (FOLDER / "rooms.log").open("w") as log, redirect_stdout(log):  # the pages' consoles
-        figures = asyncio.run(measured(sizes))
+        figures = asyncio.run(measured(sizes, given.repetitions))
     say(f"{put('trees', figures)} is written")
 
 
