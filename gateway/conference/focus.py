@@ -6,6 +6,7 @@ Call a method, then drain `events()`. Time comes in as `now` in seconds.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
+from gateway.conference.blame import Blame
 from gateway.conference.conditions import Conditions
 from gateway.conference.grove import Grove
 from gateway.conference.permissions import Permissions, Rules
@@ -29,9 +30,9 @@ from gateway.ports import (
 from gateway.trees.planner import Membership, Node, Stream, TreePolicy
 from gateway.trees.topology import Forest, neighbours
 
-READY_TIMEOUT = 10.0
-"""Seconds from Attach to ready; whoever takes longer is a leaf from then on, so that nobody waits
-behind it."""
+READY_TIMEOUT = 5.0
+"""Seconds from Attach to ready; after that another way is tried, and whoever fails with several is
+a leaf."""
 
 DEPARTURE_TIMEOUT = 2.0
 """Seconds that a leaver is kept at most for those it sends streams to."""
@@ -95,6 +96,7 @@ class Conference:
         self._groves = {kind: Grove(kind, policy) for kind in StreamKind}
         self._conditions = Conditions()
         self._settling = Settling()
+        self._blame = Blame()
         self._version = 0
         self._recorded = False
         self._events: list[ConferenceEvent] = []
@@ -141,6 +143,7 @@ class Conference:
             return
         self._permissions.leave(leaver)
         self._conditions.forget(leaver)
+        self._blame.forget(leaver)
         for who, member in self._members.items():
             self._members[who] = replace(member, blocks=member.blocks - {leaver})
         self._apply_permissions()
@@ -238,6 +241,8 @@ class Conference:
         """The edge's child receives the stream."""
         grove = self._groves[edge.kind]
         before = grove.forest
+        if grove.stands(edge):
+            self._blame.worked(edge.parent, edge.child)
         self._events += grove.ready(edge, now)
         if grove.forest is not before:
             self._settling.changed(now)
@@ -267,9 +272,9 @@ class Conference:
         return min((timeout for timeout in timeouts if timeout is not None), default=None)
 
     def handle_timeout(self, now: float) -> None:
-        late = {node for node, deadline in self._deadlines() if deadline <= now}
-        for node in late:
-            self._members[node] = replace(self._members[node], relays=False)
+        late = [edge for edge, deadline in self._deadlines() if deadline <= now]
+        for edge in late:
+            self._blame.failed(edge.parent, edge.child)
         if self._conditions.handle_timeout(now):
             self._conditions_changed(now)
             late.clear()  # That was a plan for all kinds.
@@ -292,13 +297,17 @@ class Conference:
             if member.leaves_at <= now or not any(g.feeds_from(who) for g in self._groves.values()):
                 self._events.append(Departed(who))
 
-    def _deadlines(self) -> Iterator[tuple[ParticipantId, float]]:
+    def _deadlines(self) -> Iterator[tuple[Edge, float]]:
+        """Of edges that nothing has come over; those whose fault is known are left alone."""
+        known, blamed = self._blame.unreachable, self._blame.blamed
         for grove in self._groves.values():
-            for node, since in grove.waiting():
-                if node in self._members and self._members[node].relays:
-                    waits = self._conditions.waits_since(node, since)
-                    if waits is not None:
-                        yield node, waits + READY_TIMEOUT
+            for edge, since in grove.waiting():
+                pair = frozenset({edge.parent, edge.child})
+                if edge.child not in self._members or pair in known or pair & blamed:
+                    continue
+                waits = self._conditions.waits_since(edge.child, since)
+                if waits is not None:
+                    yield edge, waits + READY_TIMEOUT
 
     def _change(
         self,
@@ -374,9 +383,9 @@ class Conference:
             if medium in m.participant.publishes
         ]
         shares = self._shares(kind, streams, len(natives))
-        nodes = [
-            self._conditions.node(Node(m.participant.id, m.relays), kind, shares) for m in natives
-        ]
+        blamed = self._blame.blamed
+        able = [(m.participant.id, m.relays and m.participant.id not in blamed) for m in natives]
+        nodes = [self._conditions.node(Node(who, relays), kind, shares) for who, relays in able]
         if self.has_seat:
             nodes.append(Node(SEAT, relays=False))
         return Membership(
@@ -384,6 +393,7 @@ class Conference:
             tuple(streams),
             self._conditions.round_trips(),
             connected=self._connected(kind),
+            unreachable=self._blame.unreachable,
         )
 
     def _shares(

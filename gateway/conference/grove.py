@@ -6,6 +6,7 @@ from dataclasses import replace
 from gateway.conference.repair import Repair
 from gateway.conference.wiring import Move, TreeWiring
 from gateway.ports import Attach, Detach, Edge, ParticipantId, Standby, StreamKind
+from gateway.trees.detours import blocked, detoured
 from gateway.trees.planner import Membership, TreePolicy
 from gateway.trees.topology import Forest
 
@@ -31,7 +32,7 @@ class Grove:
         An edge of somebody who has left ends by that alone: nobody is told.
         """
         forest = self._policy.plan(self._repair.informed(members, now), self.forest)
-        return self._become(forest, members, participants, now)
+        return self._become(detoured(members, forest), members, participants, now)
 
     def rebalance(
         self,
@@ -44,6 +45,8 @@ class Grove:
         nothing is to be gained."""
         informed = self._repair.informed(members, now)
         forest = self._policy.rebalance(informed, self.forest, moves)
+        if blocked(members, forest) > blocked(members, self.forest):
+            forest = self.forest  # What is better on paper cannot be had.
         return self._become(forest, members, participants, now)
 
     def _become(
@@ -121,7 +124,12 @@ class Grove:
         edges = (edge for wiring in self._wirings.values() for edge in wiring.edges())
         return any(edge.parent == node for edge in edges)
 
-    def waiting(self) -> Iterator[tuple[ParticipantId, float]]:
-        """Nodes that were attached and have not said ready, with the time of the last Attach."""
+    def stands(self, edge: Edge) -> bool:
+        """Whether both ends were told of it, so that its child can be ready."""
+        wiring = self._wirings.get(edge.source)
+        return wiring is not None and wiring.stands(edge.child, edge.parent)
+
+    def waiting(self) -> Iterator[tuple[Edge, float]]:
+        """The newest edges of nodes that have never said ready, with the time of its Attach."""
         for wiring in self._wirings.values():
             yield from wiring.waiting()

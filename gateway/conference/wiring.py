@@ -93,11 +93,12 @@ class TreeWiring:
         feed = self._feeds.get(node)
         return feed is not None and feed.carrier is not None
 
-    def waiting(self) -> Iterator[tuple[ParticipantId, float]]:
-        """Nodes that were attached and have not said ready, with the time of the last Attach."""
+    def waiting(self) -> Iterator[tuple[Edge, float]]:
+        """The newest edges of nodes that have never said ready, with the time of its Attach."""
         for child, feed in self._feeds.items():
             if feed.carrier is None and feed.parents and child in self._tree.parent_of:
-                yield child, max(feed.parents.values())
+                parent = max(feed.parents, key=lambda p: feed.parents[p])
+                yield self._edge(parent, child), feed.parents[parent]
 
     def _forget_the_absent(self, present: Collection[ParticipantId]) -> None:
         for child, feed in list(self._feeds.items()):

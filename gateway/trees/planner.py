@@ -49,6 +49,8 @@ class Membership:
     """In ms, between two nodes; pairs that nobody measured are missing."""
     connected: frozenset[frozenset[ParticipantId]] = frozenset()
     """Pairs of peers that are connected anyway, for streams of other kinds."""
+    unreachable: frozenset[frozenset[ParticipantId]] = frozenset()
+    """Pairs between which nothing comes through; policies need not know (`detours`)."""
     standbys: Standbys = field(default_factory=dict)
     """Where those go whose parents have left: they are connected, and have asked perhaps."""
     held: frozenset[tuple[ParticipantId, ParticipantId]] = frozenset()

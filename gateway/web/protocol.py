@@ -19,7 +19,6 @@ from gateway.ports import (
     Attach,
     Detach,
     Edge,
-    Fault,
     LegEvent,
     MediaKind,
     Muted,
@@ -403,7 +402,6 @@ def welcome(
     seat: ParticipantId,
     *,
     may_record: bool,
-    lab: bool,
 ) -> str:
     return _write(
         "welcome",
@@ -413,7 +411,6 @@ def welcome(
         ice_servers=list(ice_servers),
         seat=seat,
         may_record=may_record,
-        lab=lab,
     )
 
 
@@ -436,8 +433,6 @@ def event(leg_event: LegEvent) -> str:
             return signal(sender, body)
         case QualityTold(legs):
             return _write("quality", participants={leg: _quality(one) for leg, one in legs.items()})
-        case Fault():
-            return _fault(leg_event)
         case _:
             assert_never(leg_event)
 
@@ -489,12 +484,6 @@ def _quality(measured: LegStatistics) -> Mapping[str, object]:
         "jitter_ms": measured.jitter_ms,
         "round_trip_ms": measured.round_trip_ms,
     }
-
-
-def _fault(fault: Fault) -> str:
-    needs = {"ratio": fault.ratio, "ms": fault.ms}
-    given = {name: value for name, value in needs.items() if value is not None}
-    return _write("fault", fault=fault.fault, seconds=fault.seconds, **given)
 
 
 def _edge(message: str, edge: Edge, **more: object) -> str:

@@ -63,6 +63,8 @@ class Sparse:
         if peers <= self.direct or self.fanout == 1:
             return current
         drafts = Drafts(members, current, self.fanout)
+        if any(draft.orphans() for draft in drafts.of.values()):
+            return current  # Somebody has more children than this would give it (`detours`).
         drain(drafts, self._degree(peers), moves)
         return drafts.forest()
 

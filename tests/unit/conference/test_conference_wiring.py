@@ -317,7 +317,7 @@ def test_who_leaves_is_kept_for_two_seconds_at_most() -> None:
     assert relay not in {p.id for p in world.conference.roster.participants}
 
 
-def test_who_never_gets_ready_is_a_leaf_after_ten_seconds() -> None:
+def test_nobody_waits_long_behind_one_that_never_gets_ready() -> None:
     world = World(BreadthFirst(1))
     for name in "abc":
         world.join(name, Kind.WEB)

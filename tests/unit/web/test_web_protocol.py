@@ -201,7 +201,6 @@ class TestWhatTheServerSays:
             [{"urls": "stun:s"}],
             ParticipantId("seat"),
             may_record=True,
-            lab=True,
         )
         assert json.loads(text) == {
             "type": "welcome",
@@ -211,7 +210,6 @@ class TestWhatTheServerSays:
             "ice_servers": [{"urls": "stun:s"}],
             "seat": "seat",
             "may_record": True,
-            "lab": True,
         }
 
     def test_roster(self) -> None:

@@ -22,8 +22,6 @@ from gateway.web.session import Limits
 
 PATIENCE = 5.0
 
-MONITOR_TOKEN = "a-token-for-the-monitor"
-
 
 class SilentPlane:
     """A media plane without media. The seat answers an offer once `go_on` is set."""
@@ -190,12 +188,11 @@ async def running_site(
     rules: Rules | None = None,
     sounds: Mapping[str, Path] | None = None,
     ice_servers: IceServers | None = None,
-    plan: Path | None = None,
 ) -> AsyncIterator[Site]:
     loop = asyncio.get_running_loop()
     plane = SilentPlane()
     rooms = Rooms(
-        load_plan(plan),
+        load_plan(None),
         plane,
         BreadthFirst(2),
         Surroundings(loop.time, loop.call_at),
@@ -210,8 +207,7 @@ async def running_site(
         state_dir=state_dir,
         ice_servers=ice_servers,
         status=lambda: {"open": server.inventory()},
-        monitor_token=MONITOR_TOKEN,
-        metrics=lambda: exposition(server.inventory(), {}, rooms.tree_figures()),
+        metrics=lambda: exposition(server.inventory(), {}),
         sounds=sounds,
         limits=limits,
     )
@@ -225,4 +221,4 @@ async def running_site(
                 await site.close()
     finally:
         await server.stop()
-    assert server.inventory() == {"web_sockets": 0, "monitor_feeds": 0}
+    assert server.inventory() == {"web_sockets": 0}

@@ -1,0 +1,39 @@
+"""Who is at fault when nothing comes over an edge."""
+
+from gateway.conference.blame import Blame
+from gateway.ports import ParticipantId
+
+A, B, C, D, E = (ParticipantId(name) for name in "abcde")
+
+
+def test_one_silent_edge_is_a_matter_of_the_pair() -> None:
+    blame = Blame()
+    blame.failed(A, B)
+    blame.failed(B, A)
+    assert blame.unreachable == {frozenset({A, B})}
+    assert blame.blamed == frozenset()
+
+
+def test_who_fails_with_two_is_to_blame_and_they_are_not() -> None:
+    blame = Blame()
+    for other in (B, C, D):
+        blame.failed(A, other)
+    assert blame.blamed == {A}
+
+
+def test_two_who_lie_cannot_bring_an_honest_one_down() -> None:
+    blame = Blame()
+    for liar in (A, B):
+        for honest in (C, D, E):
+            blame.failed(liar, honest)
+    assert blame.blamed == {A, B}
+
+
+def test_what_comes_after_all_is_no_fault() -> None:
+    blame = Blame()
+    blame.failed(A, B)
+    blame.failed(A, C)
+    blame.worked(C, A)
+    assert blame.blamed == frozenset()
+    blame.forget(A)
+    assert blame.unreachable == frozenset()
