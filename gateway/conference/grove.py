@@ -72,24 +72,24 @@ class Grove:
         return [*moves, *self._standby_changes(moves)]
 
     def ready(self, edge: Edge, now: float) -> list[Move | Standby]:
-        """The edge's child has the stream: over an edge that stands, from its standby parent, or
-        from one whom it was to be told of next. Any other edge is ignored."""
+        """The edge's child has the stream: over an edge that stands, or from its standby parent.
+
+        Any other edge is ignored.
+        """
         wiring, tree = self._wirings.get(edge.source), self.forest.get(edge.source)
         if wiring is None or tree is None:
             return []
-        is_planned = tree.parent_of.get(edge.child) == edge.parent
         if wiring.stands(edge.child, edge.parent):
             moves = wiring.ready(edge.child, edge.parent, now)
             self._note_attached(moves)
             return [*moves, *self._repair.reached(edge.child, edge.source, self._is_due)]
-        if not is_planned and not self._repair.may_promote(edge):
+        if not self._repair.stands_by(edge):
             return []
-        if not is_planned:
+        if tree.parent_of.get(edge.child) != edge.parent:
             tree = replace(tree, parent_of={**tree.parent_of, edge.child: edge.parent})
             self.forest = {**self.forest, edge.source: tree}
             self._repair.promoted(edge, self._members, self.forest, now)
         moves = wiring.promote(edge.child, edge.parent, tree, now)
-        self._repair.attached(edge)
         return [*moves, *self._standby_changes(moves)]
 
     def _standby_changes(self, moves: list[Move]) -> list[Standby]:
@@ -99,7 +99,9 @@ class Grove:
     def _is_due(self, standby: Edge) -> bool:
         """Nobody prepares for losing what has not come yet, nor twice for the same edge."""
         wiring = self._wirings[standby.source]
-        return wiring.reaches(standby.child) and not wiring.stands(standby.child, standby.parent)
+        return wiring.has_reached(standby.child) and not wiring.stands(
+            standby.child, standby.parent
+        )
 
     def _note_attached(self, moves: Iterable[Move]) -> None:
         for move in moves:

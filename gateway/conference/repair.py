@@ -21,6 +21,8 @@ class Repair:
         self._told: set[Edge] = set()
         self._moved: dict[tuple[ParticipantId, ParticipantId], float] = {}
         """By source and child: when a repair has moved it."""
+        self._met: dict[ParticipantId, set[ParticipantId]] = {}
+        """Who was told of an edge with whom: they are connected for as long as both are here."""
 
     def informed(self, members: Membership, now: float) -> Membership:
         """`members`, with what a plan has to know of repairs."""
@@ -30,6 +32,7 @@ class Repair:
     def planned(self, members: Membership, before: Forest, forest: Forest, now: float) -> None:
         """`forest` is the plan that came of `informed` members and of `before`."""
         present = {node.id for node in members.nodes}
+        self._met = {one: met & present for one, met in self._met.items() if one in present}
         for source, tree in forest.items():
             was = before[source].parent_of if source in before else {}
             for child, standby in self._standbys.get(source, {}).items():
@@ -38,8 +41,9 @@ class Repair:
                     self._moved[source, child] = now
         self._choose(members, forest)
 
-    def may_promote(self, edge: Edge) -> bool:
-        return self._standbys.get(edge.source, {}).get(edge.child) == edge.parent
+    def stands_by(self, edge: Edge) -> bool:
+        """Whether its child was told to go there where its parent fails."""
+        return edge in self._told
 
     def promoted(self, edge: Edge, members: Membership, forest: Forest, now: float) -> None:
         """`edge` was a standby edge, and is one of `forest` now."""
@@ -53,6 +57,7 @@ class Repair:
     def attached(self, edge: Edge) -> None:
         """It is an edge like any other now."""
         self._told.discard(edge)
+        self._meet(edge)
 
     def changes(
         self,
@@ -74,11 +79,13 @@ class Repair:
         wanted |= {edge for edge in self._told if _has(forest, edge)}
         here = {*present}
         off = [e for e in self._told - wanted if {e.source, e.parent, e.child} <= here]
-        on = wanted - self._told
+        on = sorted(wanted - self._told, key=_by_name)
         self._told = wanted
+        for edge in on:
+            self._meet(edge)
         return [
             *(Standby(edge, on=False) for edge in sorted(off, key=_by_name)),
-            *(Standby(edge, on=True) for edge in sorted(on, key=_by_name)),
+            *(Standby(edge, on=True) for edge in on),
         ]
 
     def reached(
@@ -92,12 +99,15 @@ class Repair:
         if edge in self._told or not is_due(edge):
             return []
         self._told.add(edge)
+        self._meet(edge)
         return [Standby(edge, on=True)]
 
     def _choose(
         self, members: Membership, forest: Forest, only: ParticipantId | None = None
     ) -> None:
         near = neighbours(forest)
+        for one, met in self._met.items():
+            near.setdefault(one, set()).update(met)
         for one, other in members.connected:
             near.setdefault(one, set()).add(other)
             near.setdefault(other, set()).add(one)
@@ -111,6 +121,10 @@ class Repair:
             forest = {only: forest[only]}
         chosen = standbys(forest, self._standbys, near, leaves, spare)
         self._standbys = chosen if only is None else {**self._standbys, **chosen}
+
+    def _meet(self, edge: Edge) -> None:
+        self._met.setdefault(edge.parent, set()).add(edge.child)
+        self._met.setdefault(edge.child, set()).add(edge.parent)
 
     def _edge(self, source: ParticipantId, parent: ParticipantId, child: ParticipantId) -> Edge:
         return Edge(source, parent, child, self._kind)

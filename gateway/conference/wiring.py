@@ -28,6 +28,8 @@ class _Feed:
     """Those parents of which it said that the stream has come."""
     carrier: ParticipantId | None = None
     """The ready parent it lives on."""
+    has_had: bool = False
+    """Whether it ever lived on one."""
 
     def drop(self, parent: ParticipantId) -> None:
         del self.parents[parent]
@@ -69,12 +71,15 @@ class TreeWiring:
         self, child: ParticipantId, parent: ParticipantId, tree: Tree, now: float
     ) -> list[Move]:
         """`child` has taken the stream from `parent` by itself; `tree`, wanted from now on, has
-        that edge."""
+        that edge.
+
+        Both are told all the same: what `child` said may be about an edge that has ended since.
+        """
         feed = self._feeds.setdefault(child, _Feed())
         feed.parents[parent] = now
         feed.ready.add(parent)
         self._tree = tree
-        return self._advance(now)
+        return [Attach(self._edge(parent, child)), *self._advance(now)]
 
     def edges(self) -> Iterator[Edge]:
         """Those that stand."""
@@ -92,6 +97,11 @@ class TreeWiring:
         """Whether the stream really comes to `node`, which is not the root."""
         feed = self._feeds.get(node)
         return feed is not None and feed.carrier is not None
+
+    def has_reached(self, node: ParticipantId) -> bool:
+        """Whether the stream has ever come to `node`, which is not the root."""
+        feed = self._feeds.get(node)
+        return feed is not None and feed.has_had
 
     def waiting(self) -> Iterator[tuple[Edge, float]]:
         """The newest edges of nodes that have never said ready, with the time of its Attach."""
@@ -153,6 +163,7 @@ class TreeWiring:
         for parent in candidates:
             if parent in feed.ready and self._reaches_root(parent, without=child):
                 feed.carrier = parent
+                feed.has_had = True
                 return True
         return False
 

@@ -25,9 +25,9 @@ STARTING = 25.0
 class Gateway:
     """`python -m gateway run`, from ready to stopped."""
 
-    def __init__(self, more: str = "") -> None:
+    def __init__(self, more: str = "", log_level: str = "debug") -> None:
         """`more` are further lines of its configuration."""
-        self.site = Site(more=more)
+        self.site = Site(more=more, log_level=log_level)
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:

@@ -18,8 +18,11 @@ class Site:
     """Exists as long as the context; `ports` sets some by their key, the others are free ones;
     `more` are further lines of the configuration."""
 
-    def __init__(self, ports: Mapping[str, int] | None = None, more: str = "") -> None:
+    def __init__(
+        self, ports: Mapping[str, int] | None = None, more: str = "", log_level: str = "debug"
+    ) -> None:
         self._more = more
+        self._log_level = log_level
         self.ports = {key: free_port() for key in KEYS} | dict(ports or {})
 
     def __enter__(self) -> Self:
@@ -54,7 +57,7 @@ xmpp:
   http_port: {http}
 media: {{rtp_ports: {media.start}-{media.stop - 1}}}
 state_dir: {self.folder / "state"}
-log_level: debug
+log_level: {self._log_level}
 {self._more}
 """
 

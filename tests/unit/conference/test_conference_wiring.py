@@ -104,10 +104,13 @@ class World:
                 return False
         if node not in (edge.source, SEAT):
             return False
-        self.standbys.remove(edge)
-        self.edges.add(edge)
-        self.unready.append(edge)
-        self.say_ready(edge)
+        self.received.add(edge)
+        self.playing[edge.source, edge.kind, edge.child] = edge
+        self.no_ring(edge)
+        self.conference.ready(edge, self.now)
+        self.drain()
+        assert edge not in self.standbys
+        self.unready.remove(edge)
         return True
 
     def wait(self, seconds: float) -> None:
