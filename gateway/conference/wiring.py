@@ -143,7 +143,7 @@ class TreeWiring:
         """Brings one node nearer to its planned parent; tells whether anything changed."""
         feed = self._feeds.setdefault(child, _Feed())
         changed = self._choose_carrier(feed, child, planned)
-        if planned not in feed.parents and self._reaches_root(planned, without=child):
+        if planned not in feed.parents and self._may_feed(planned, child):
             feed.parents[planned] = now
             moves.append(Attach(self._edge(planned, child)))
             changed = True
@@ -166,6 +166,17 @@ class TreeWiring:
                 feed.has_had = True
                 return True
         return False
+
+    def _may_feed(self, parent: ParticipantId, child: ParticipantId) -> bool:
+        """Whether `parent` has the stream, and could never have it by way of `child`: not over any
+        edges that stand, also those that are not ready yet."""
+        above, look = {parent}, [parent]
+        while look:
+            feed = self._feeds.get(look.pop())
+            new = feed.parents.keys() - above if feed is not None else set()
+            above |= new
+            look += new
+        return child not in above and self._reaches_root(parent, without=child)
 
     def _reaches_root(self, node: ParticipantId, without: ParticipantId) -> bool:
         """Whether the stream really comes to `node`, and not by way of `without`."""

@@ -196,9 +196,7 @@ _HEAD = (
 )
 
 
-def _row(
-    distribution: Distribution, rate: int, stalls: Stalls, room: Room, cpu: float
-) -> str:
+def _row(distribution: Distribution, rate: int, stalls: Stalls, room: Room, cpu: float) -> str:
     cells = (
         distribution,
         rate,

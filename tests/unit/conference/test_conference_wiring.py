@@ -390,3 +390,21 @@ def test_relays_that_retire_one_below_the_other_go_together_when_the_last_child_
     wiring.ready(child, a, 2.0)
     assert {*wiring.edges()} == {Edge(a, a, child)}
     assert [*wiring.waiting()] == []
+
+
+def test_edges_that_are_not_ready_yet_never_make_a_ring_either() -> None:
+    root, left, right, one, two = (ParticipantId(name) for name in ("root", *"abcd"))
+    present = {root, left, right, one, two}
+    standing = {left: root, one: left, two: one, right: root}
+    wiring = TreeWiring(Tree(root, root, standing), StreamKind.AUDIO)
+    wiring.replan(Tree(root, root, standing), present, 0.0)
+    for child, parent in standing.items():
+        wiring.ready(child, parent, 0.0)
+    # `one` goes below `right`; before that is ready, `right` shall go below `two`.
+    edge = Edge(root, right, one)
+    assert wiring.replan(Tree(root, root, standing | {one: right}), present, 0.0) == [Attach(edge)]
+    new = Tree(root, root, {left: root, two: root, right: two, one: right})
+    assert wiring.replan(new, present, 0.0) == [Attach(Edge(root, root, two))]
+    assert wiring.ready(one, right, 0.0) == [Detach(Edge(root, left, one))]
+    moves = wiring.ready(two, root, 0.0)
+    assert set(moves) == {Detach(Edge(root, one, two)), Attach(Edge(root, two, right))}
