@@ -6,7 +6,7 @@
 
 import { watchNetwork } from "./path.js";
 import { Peers } from "./peers.js";
-import { EMPTY_ROOM, reduce } from "./room.js";
+import { EMPTY_ROOM, begun, edgeKey, reduce } from "./room.js";
 import { Signaling } from "./signaling.js";
 
 /** @import {LocalMedia} from "./media.js" */
@@ -35,6 +35,17 @@ const KINDS = /** @type {const} */ (["audio", "video", "screen"]);
  * @property {(ending: Ending) => void} ended not by us
  */
 
+/** @type {Handlers} */
+const NOBODY = Object.freeze({
+  state() {},
+  room() {},
+  streams() {},
+  levels() {},
+  notice() {},
+  standing() {},
+  ended() {},
+});
+
 export class Conference {
   #media;
   #on;
@@ -59,10 +70,13 @@ export class Conference {
     this.#media = media;
     this.#on = handlers;
     this.#peers = new Peers({
-      send: (message) => this.#send(message),
-      streams: handlers.streams,
-      levels: handlers.levels,
-      trouble: handlers.standing,
+      send: (message) => {
+        this.#send(message);
+        if (message.type === "ready") this.#begun(message);
+      },
+      streams: (streams) => this.#on.streams(streams),
+      levels: (levels) => this.#on.levels(levels),
+      trouble: (about, text) => this.#on.standing(about, text),
     });
     this.#signaling = new Signaling(openSocket, () => this.#join(room, name), {
       message: (message) => this.#receive(message),
@@ -100,17 +114,35 @@ export class Conference {
     this.#send({ type: "record", on });
   }
 
+  /** We are out for the person, and stay for a moment for those whom we relay to. */
   leave() {
-    this.#signaling.leave();
+    this.#stop();
+    this.#peers.update(this.#room, {});
+    this.#signaling.leave(() => this.#peers.end());
+  }
+
+  /** We are out at once: so are all who depend on us, whom closed connections tell. */
+  hangUp() {
+    this.#signaling.hangUp();
     this.#close();
   }
 
   #close() {
+    this.#stop();
+    this.#peers.end();
+  }
+
+  /** Nothing is told any more, and nothing of ours is sent. */
+  #stop() {
     this.#closed = true;
+    this.#on = NOBODY;
     this.#media.removeEventListener("change", this.#onMediaChange);
     this.#endWatch();
     document.removeEventListener("visibilitychange", this.#onVisible);
-    this.#peers.end();
+  }
+
+  get #own() {
+    return this.#closed ? {} : this.#media.streams;
   }
 
   /** @param {ServerMessage} message */
@@ -125,7 +157,8 @@ export class Conference {
       case "roster":
       case "attach":
       case "detach":
-        this.#peers.update(this.#room, this.#media.streams);
+      case "standby":
+        this.#peers.update(this.#room, this.#own);
         break;
       case "ice_servers":
         this.#peers.useServers(message.ice_servers);
@@ -170,12 +203,24 @@ export class Conference {
       this.#send({ type: "publish", publishes });
       this.#send({ type: "mute", ...muted });
     }
-    this.#peers.update(this.#room, this.#media.streams);
+    this.#peers.update(this.#room, this.#own);
   }
 
   /** @returns {PublishedKind[]} */
   #publishes() {
     return KINDS.filter((kind) => this.#media.tracks[kind] !== undefined);
+  }
+
+  /**
+   * A standby edge of which we said `ready` is an edge like any other: nothing more is told of it.
+   *
+   * @param {import("./protocol.js").Ready} ready
+   */
+  #begun({ source, kind, parent }) {
+    const edge = { source, kind, parent, child: this.#room.you };
+    if (!this.#room.standbys.some((one) => edgeKey(one) === edgeKey(edge))) return;
+    this.#room = begun(this.#room, edge);
+    queueMicrotask(() => this.#peers.update(this.#room, this.#own));
   }
 
   /** @param {ClientMessage} message */

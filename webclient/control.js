@@ -1,11 +1,16 @@
 /**
  * The data channel between two neighbours, for what belongs to their edges and not to the server:
- * how loud each source is. Both ends make it with the same number, so nobody has to announce it.
+ * how loud each source is, and who is to send what when a parent fails. Both ends make it with the
+ * same number, so nobody has to announce it.
  */
+
+import { isStreamKind } from "./protocol.js";
+
+/** @import {Track} from "./protocol.js" */
 
 /** The number of the channel, and its name. */
 const CHANNEL = { id: 0, label: "control" };
-/** What waits longer than this is not told: news of levels get old. */
+/** Where so much waits, levels and signs of life are left out: they get old. */
 const MAX_BUFFERED = 16_384;
 const MAX_MESSAGE = 65_536;
 const MAX_LEVEL = 127;
@@ -17,25 +22,30 @@ const MAX_LEVEL = 127;
  */
 
 /**
- * As in RTP headers (RFC 6464): -dBov as whole numbers, 127 for silence.
- *
- * @param {Levels} levels
+ * @typedef {{type: "levels", levels: Levels} | {type: "adopt" | "release", track: Track}
+ *   | {type: "alive"}} Word
  */
-export function encodeLevels(levels) {
-  const entries = Object.entries(levels).map(([source, level]) => {
-    const below = level > 0 ? Math.round(-20 * Math.log10(level)) : MAX_LEVEL;
-    return [source, Math.max(0, Math.min(MAX_LEVEL, below))];
-  });
-  return JSON.stringify({ type: "levels", levels: Object.fromEntries(entries) });
+
+/** @param {Word} word */
+export function encode(word) {
+  switch (word.type) {
+    case "levels":
+      return JSON.stringify({ type: "levels", levels: encodeLevels(word.levels) });
+    case "adopt":
+    case "release":
+      return JSON.stringify({ type: word.type, ...word.track });
+    case "alive":
+      return JSON.stringify(word);
+  }
 }
 
 /**
- * What a neighbour said of levels; null for anything else, which is passed over.
+ * What a neighbour said; null for what is not known, which is passed over.
  *
  * @param {unknown} text
- * @returns {Levels | null}
+ * @returns {Word | null}
  */
-export function decodeLevels(text) {
+export function decode(text) {
   if (typeof text !== "string" || text.length > MAX_MESSAGE) return null;
   let message;
   try {
@@ -43,8 +53,44 @@ export function decodeLevels(text) {
   } catch {
     return null;
   }
-  if (message?.type !== "levels" || typeof message.levels !== "object") return null;
-  const entries = Object.entries(message.levels ?? {}).filter(
+  switch (message?.type) {
+    case "levels":
+      return typeof message.levels === "object"
+        ? { type: "levels", levels: decodeLevels(message.levels ?? {}) }
+        : null;
+    case "adopt":
+    case "release": {
+      const { source, kind } = message;
+      if (typeof source !== "string" || !isStreamKind(kind)) return null;
+      return { type: message.type, track: { source, kind } };
+    }
+    case "alive":
+      return { type: "alive" };
+    default:
+      return null;
+  }
+}
+
+/**
+ * As in RTP headers (RFC 6464): -dBov as whole numbers, 127 for silence.
+ *
+ * @param {Levels} levels
+ * @returns {Record<string, number>}
+ */
+function encodeLevels(levels) {
+  const entries = Object.entries(levels).map(([source, level]) => {
+    const below = level > 0 ? Math.round(-20 * Math.log10(level)) : MAX_LEVEL;
+    return [source, Math.max(0, Math.min(MAX_LEVEL, below))];
+  });
+  return Object.fromEntries(entries);
+}
+
+/**
+ * @param {Record<string, any>} levels a stranger's
+ * @returns {Levels}
+ */
+function decodeLevels(levels) {
+  const entries = Object.entries(levels).filter(
     ([, below]) => Number.isInteger(below) && below >= 0 && below <= MAX_LEVEL,
   );
   return Object.fromEntries(
@@ -52,27 +98,43 @@ export function decodeLevels(text) {
   );
 }
 
+/**
+ * @typedef {object} Handlers
+ * @property {(word: Word) => void} heard
+ * @property {() => void} closed by the other end, or with the connection
+ */
+
 export class Control {
   #channel;
+  /** What was to be said before the channel was open, and has to be said.
+   * @type {string[]} */
+  #waiting = [];
 
   /**
    * @param {RTCPeerConnection} pc
-   * @param {(levels: Levels) => void} onLevels
+   * @param {Handlers} handlers
    */
-  constructor(pc, onLevels) {
+  constructor(pc, { heard, closed }) {
     const { id, label } = CHANNEL;
     this.#channel = pc.createDataChannel(label, { negotiated: true, id });
     this.#channel.onmessage = ({ data }) => {
-      const levels = decodeLevels(data);
-      if (levels !== null) onLevels(levels);
+      const word = decode(data);
+      if (word !== null) heard(word);
     };
+    this.#channel.onopen = () => {
+      for (const text of this.#waiting.splice(0)) this.#channel.send(text);
+    };
+    this.#channel.onclose = closed;
   }
 
-  /** @param {Levels} levels */
-  tell(levels) {
+  /** @param {Word} word */
+  say(word) {
     const { readyState, bufferedAmount } = this.#channel;
-    if (readyState === "open" && bufferedAmount < MAX_BUFFERED) {
-      this.#channel.send(encodeLevels(levels));
+    const matters = word.type === "adopt" || word.type === "release";
+    if (readyState === "open" && (matters || bufferedAmount < MAX_BUFFERED)) {
+      this.#channel.send(encode(word));
+    } else if (readyState === "connecting" && matters) {
+      this.#waiting.push(encode(word));
     }
   }
 }

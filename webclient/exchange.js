@@ -19,9 +19,9 @@ const PAINTED_AHEAD = 2;
 
 /**
  * What an outlet carries. `feed` null: what its own encoder makes. `painted`: its dummies are made
- * on demand.
+ * on demand. `held`: all is as if it were sent, but nothing goes out.
  *
- * @typedef {{feed: number | null, painted: boolean}} Order
+ * @typedef {{feed: number | null, painted: boolean, held: boolean}} Order
  */
 
 /**
@@ -86,7 +86,7 @@ export class Exchange {
    * @param {MediaKind} kind
    */
   addOutlet(id, kind) {
-    const order = this.#orders.get(id) ?? { feed: null, painted: false };
+    const order = this.#orders.get(id) ?? { feed: null, painted: false, held: false };
     this.#orders.delete(id);
     const outlet = this.#outlet(kind, order);
     const line = { kind, order, outlet, codec: "", askedAt: -Infinity, forwarded: 0 };
@@ -232,6 +232,7 @@ export class Exchange {
    * @param {Written<F>[]} written
    */
   #write(outlet, line, written) {
+    if (line.order.held) return;
     line.forwarded += written.length;
     for (const one of written) this.#todo.write.push({ ...one, outlet });
   }

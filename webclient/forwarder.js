@@ -9,6 +9,7 @@
 /** @import {MediaKind} from "./protocol.js" */
 /** @import {Report} from "./relay-worker.js" */
 /** @import {Counts, Order} from "./exchange.js" */
+/** @import {Duty} from "./lookout.js" */
 
 /** A worker that is not there after so long is gone without, ms. */
 const READY_TIMEOUT_MS = 3_000;
@@ -20,7 +21,16 @@ const READY_TIMEOUT_MS = 3_000;
  * @property {(level: number) => void} level of our own sound, 0 to 1
  */
 
+/**
+ * What the worker sees of the streams that come in; docs/protocol.md, "Repair".
+ *
+ * @typedef {object} LookoutHandlers
+ * @property {(feed: number, missing: boolean) => void} missing it is missed, or back
+ * @property {(neighbours: string[]) => void} beats to whom a sign of life is due
+ */
+
 export class Forwarder {
+  #on;
   /** Null until it works.
    * @type {Worker | null} */
   #worker = null;
@@ -34,10 +44,14 @@ export class Forwarder {
   /** @type {Map<number, (counts: Counts) => void>} */
   #asked = new Map();
 
+  /** @type {Map<number, () => void>} */
+  #awaited = new Map();
   /** Resolves when the worker is there, or is known not to come. */
   ready;
 
-  constructor() {
+  /** @param {LookoutHandlers} handlers */
+  constructor(handlers) {
+    this.#on = handlers;
     this.ready = canTransform() ? this.#start() : Promise.resolve();
   }
 
@@ -93,10 +107,34 @@ export class Forwarder {
     this.#worker?.postMessage({ type: "order", outlet, order });
   }
 
+  /** @param {Duty} duty what the worker looks after from now on */
+  serve(duty) {
+    this.#worker?.postMessage({ type: "duty", duty });
+  }
+
+  /** @param {string} neighbour who said something on its data channel */
+  heard(neighbour) {
+    this.#worker?.postMessage({ type: "heard", neighbour });
+  }
+
+  /**
+   * The next frame of a received track; null: only the track itself can tell.
+   *
+   * @param {MediaStreamTrack} track
+   * @returns {Promise<void> | null}
+   */
+  nextFrame(track) {
+    const feed = this.feedOf(track);
+    if (this.#worker === null || feed === null) return null;
+    this.#worker.postMessage({ type: "await", feed });
+    return new Promise((resolve) => this.#awaited.set(feed, resolve));
+  }
+
   /** @param {number | null} id of a feed or an outlet whose connection is over */
   forget(id) {
     if (id === null) return;
     this.#outlets.delete(id);
+    this.#awaited.delete(id);
     this.#worker?.postMessage({ type: "forget", id });
   }
 
@@ -152,6 +190,17 @@ export class Forwarder {
       case "counts":
         this.#asked.get(report.number)?.(report.counts);
         this.#asked.delete(report.number);
+        break;
+      case "missing":
+      case "back":
+        this.#on.missing(report.feed, report.type === "missing");
+        break;
+      case "began":
+        this.#awaited.get(report.feed)?.();
+        this.#awaited.delete(report.feed);
+        break;
+      case "beats":
+        this.#on.beats(report.neighbours);
         break;
       case "error":
         console.error("relay worker:", report.text);

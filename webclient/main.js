@@ -63,7 +63,10 @@ class RoomPage {
     for (const gesture of ["pointerdown", "keydown"]) {
       document.addEventListener(gesture, wakeUp, { once: true });
     }
-    window.addEventListener("pagehide", () => this.#conference && this.#leave());
+    window.addEventListener("pagehide", () => {
+      this.#conference?.hangUp();
+      if (this.#conference) this.#showGoodBye();
+    });
     this.#media.addEventListener("change", () => this.#mediaChanged());
     document.title = `${roomName} · Trestle`;
     showScreen("join-screen");
@@ -138,6 +141,10 @@ class RoomPage {
 
   #leave() {
     this.#conference?.leave();
+    this.#showGoodBye();
+  }
+
+  #showGoodBye() {
     this.#clear();
     this.#showLeft("left", `You left ${this.#roomName}`, "You can come back at any time.");
   }

@@ -19,7 +19,7 @@ import { availableBitrate, senderStats } from "./reports.js";
 
 /** @import {Counts} from "./exchange.js" */
 /** @import {Forwarder} from "./forwarder.js" */
-/** @import {Levels} from "./control.js" */
+/** @import {Word} from "./control.js" */
 /** @import {Method} from "./method.js" */
 /** @import {MediaKind, SignalBody, StreamKind, Track, Tracks} from "./protocol.js" */
 /** @import {Received, Slot} from "./relay.js" */
@@ -38,7 +38,8 @@ const ANSWER_TIMEOUT_MS = 10_000;
  * @property {(lost: boolean) => void} trouble there is no connection for a while; `lost`: was one
  * @property {(state: RTCPeerConnectionState) => void} state
  * @property {() => void} unanswered the seat has let an offer of ours lie
- * @property {(levels: Levels) => void} levels the neighbour tells how loud sources are
+ * @property {(word: Word) => void} heard what the neighbour said on the data channel
+ * @property {() => void} lost the connection is of no more use, or the neighbour has ended it
  */
 
 /**
@@ -189,7 +190,8 @@ export class Neighbour {
       const media = mediaOf(slot.kind);
       const outgoing = new Outgoing(transceiver.sender, media, this.#forwarder, (level) => {
         // What a relay encodes anew lags behind; its source tells.
-        if (lane.slot && lane.outgoing.feed === null) this.tell({ [lane.slot.source]: level });
+        if (lane.slot === null || lane.outgoing.feed !== null) return;
+        this.say({ type: "levels", levels: { [lane.slot.source]: level } });
       });
       /** @type {SendingLane} */
       const lane = { transceiver, media, slot, outgoing };
@@ -237,13 +239,29 @@ export class Neighbour {
     this.#refresh();
   }
 
+  /** @param {Word} word for the data channel; the seat has none */
+  say(word) {
+    this.#control?.say(word);
+  }
+
   /**
-   * Tells the neighbour how loud sources are.
+   * What was idle is to come from now on: it is live when its next frame has come.
    *
-   * @param {Levels} levels
+   * @param {Track} track
    */
-  tell(levels) {
-    this.#control?.tell(levels);
+  expect(track) {
+    for (const [transceiver, old] of this.#incoming) {
+      if (!sameTrack(old, track)) continue;
+      old.end.abort();
+      this.#incoming.set(transceiver, this.#await(transceiver.receiver, track));
+    }
+  }
+
+  /** The outlets that frames to this neighbour go out on. */
+  get outlets() {
+    return this.#sending.flatMap(({ slot, outgoing: { outlet } }) =>
+      slot === null || outlet === null ? [] : [outlet],
+    );
   }
 
   /**
@@ -254,7 +272,10 @@ export class Neighbour {
    */
   #openControl() {
     if (this.#isSeat) return;
-    this.#control ??= new Control(this.#pc, (levels) => this.#on.levels(levels));
+    this.#control ??= new Control(this.#pc, {
+      heard: (word) => this.#on.heard(word),
+      closed: () => this.#on.lost(),
+    });
   }
 
   /**
@@ -265,7 +286,7 @@ export class Neighbour {
    */
   async stats({ outlets }) {
     const edges = this.#sending.map(async ({ transceiver, slot, outgoing }) => {
-      if (slot === null) return [];
+      if (slot === null || slot.held) return [];
       const { source, kind } = slot;
       const encoder = await senderStats(transceiver.sender);
       const forwarded = outlets[outgoing.outlet ?? -1] ?? 0;
@@ -281,7 +302,9 @@ export class Neighbour {
    * @param {number} now ms
    */
   async look({ feeds }, now) {
-    const relayed = this.#sending.filter(({ slot, outgoing }) => slot && outgoing.feed !== null);
+    const relayed = this.#sending.filter(
+      ({ slot, outgoing }) => slot && !slot.held && outgoing.feed !== null,
+    );
     const before = this.#looked;
     this.#looked = { at: now, feeds };
     const available = relayed.length > 0 ? await availableBitrate(this.#pc) : null;
@@ -482,7 +505,8 @@ export class Neighbour {
     /** @type {Incoming} */
     const incoming = { from: this.#id, source, kind, track: receiver.track, live: false, end };
     this.#guard("arrival", async () => {
-      await mediaArrives(receiver, end.signal);
+      await (this.#forwarder.nextFrame(receiver.track) ?? mediaArrives(receiver, end.signal));
+      if (end.signal.aborted) return;
       incoming.live = true;
       this.#on.change();
     });
@@ -495,6 +519,7 @@ export class Neighbour {
     const state = this.#pc.connectionState;
     console.info(`${this.#id}: connection ${state}`);
     this.#path.stateChanged(state);
+    if (state === "failed" || state === "closed") this.#on.lost();
     this.#on.state(state);
   }
 

@@ -76,8 +76,10 @@ export class Outgoing {
    * @returns {Promise<void>} when the sender has it
    */
   carry(slot) {
-    const same = slot?.track === this.#slot?.track && slot?.kind === this.#slot?.kind;
+    const before = this.#slot;
     this.#slot = slot;
+    const same =
+      slot?.track === before?.track && slot?.kind === before?.kind && slot?.held === before?.held;
     if (same) return this.#changes;
     return this.review();
   }
@@ -103,15 +105,21 @@ export class Outgoing {
     const paints = PAINTS && this.#media === "video";
     const canSwap = this.#outlet !== null && feed !== this.#unfit;
     const dummies = !paints || document.visibilityState === "visible";
+    const held = slot?.held === true;
     this.method = feed === null ? "own" : method({ canSwap, dummies, slow: this.slow });
-    if (this.method === "swap") {
+    if (held && (this.#media === "video" || this.#outlet === null)) {
+      // Sound is made and exchanged as if it went out, so that it can at once; a picture costs too
+      // much for that, and has to wait for a key frame all the same.
+      this.#order(null, false, held);
+      await this.#send(null, null);
+    } else if (this.method === "swap") {
       if (paints) this.#painted ??= paintedDummy();
       const dummy = paints ? (this.#painted?.track ?? null) : track;
-      this.#order(feed, paints);
+      this.#order(feed, paints, held);
       await this.#send(dummy, dummyEncoding(paints));
     } else {
       // First, so that the key frame that the change of size brings is not taken for a dummy.
-      this.#order(null, false);
+      this.#order(null, false, held);
       await this.#send(track, slot && encodingOf(slot, feed === null));
     }
   }
@@ -119,9 +127,10 @@ export class Outgoing {
   /**
    * @param {number | null} feed
    * @param {boolean} painted
+   * @param {boolean} held
    */
-  #order(feed, painted) {
-    const order = { feed, painted };
+  #order(feed, painted, held) {
+    const order = { feed, painted, held };
     const text = JSON.stringify(order);
     if (this.#outlet === null || text === this.#ordered) return;
     this.#ordered = text;

@@ -6,14 +6,15 @@
  */
 
 import { Forwarder } from "./forwarder.js";
+import { Mending } from "./mending.js";
 import { Neighbour } from "./neighbour.js";
 import { noPathText } from "./path-watch.js";
 import { arrived, plan, select, shown, wants } from "./relay.js";
 import { EMPTY_ROOM, edgeKey, reachable } from "./room.js";
 
-/** @import {Levels} from "./control.js" */
+/** @import {Levels, Word} from "./control.js" */
 /** @import {EdgeStats} from "./neighbour.js" */
-/** @import {ClientMessage, PublishedKind, SignalMessage} from "./protocol.js" */
+/** @import {ClientMessage, Edge, PublishedKind, SignalMessage} from "./protocol.js" */
 /** @import {Streams} from "./relay.js" */
 /** @import {Room} from "./room.js" */
 
@@ -55,7 +56,16 @@ export class Peers {
   #seatTimer;
   /** @type {ReturnType<typeof setInterval> | undefined} */
   #lookTimer;
-  #forwarder = new Forwarder();
+  #forwarder = new Forwarder({
+    missing: (feed, missing) => {
+      this.#mending.missing(feed, missing, this.#received());
+      this.#flow();
+    },
+    beats: (neighbours) => {
+      for (const id of neighbours) this.#neighbours.get(id)?.say({ type: "alive" });
+    },
+  });
+  #mending = new Mending(this.#forwarder, this.#neighbours);
 
   /** @param {Handlers} handlers */
   constructor(handlers) {
@@ -124,7 +134,8 @@ export class Peers {
    * @param {Levels} told
    */
   #passOn(from, told) {
-    const { you, edges } = this.#room;
+    const { you } = this.#room;
+    const { edges } = this.#mending;
     /** @type {Levels} */
     const heard = {};
     const sounds = edges.filter(({ kind }) => kind === "audio");
@@ -136,7 +147,8 @@ export class Peers {
       const theirs = sounds
         .filter(({ source, parent, child }) => parent === you && child === id && source in heard)
         .map(({ source }) => [source, heard[source]]);
-      if (theirs.length > 0) neighbour.tell(Object.fromEntries(theirs));
+      if (theirs.length === 0) continue;
+      neighbour.say({ type: "levels", levels: Object.fromEntries(theirs) });
     }
     this.#on.levels(heard);
   }
@@ -149,6 +161,7 @@ export class Peers {
     this.#ready.clear();
     this.#room = EMPTY_ROOM;
     this.#endTroubles();
+    this.#mending.update(EMPTY_ROOM);
   }
 
   /**
@@ -171,6 +184,7 @@ export class Peers {
       this.#forgetSeatTroubles();
       this.renewSeat();
     }
+    this.#mending.update(room);
     this.#flow();
   }
 
@@ -203,18 +217,40 @@ export class Peers {
   }
 
   #flow() {
-    const { you, seat, edges } = this.#room;
-    const received = [...this.#neighbours.values()].flatMap((one) => one.received());
+    const { you, seat } = this.#room;
+    const { edges, idle } = this.#mending;
+    const received = this.#received();
     const selected = select(you, edges, received);
-    const sends = plan(you, edges, this.#own, selected);
+    const sends = plan(you, edges, this.#own, selected, idle);
     const wanted = wants(you, seat, edges);
     for (const id of new Set([...this.#neighbours.keys(), ...sends.keys(), seat])) {
       const slots = sends.get(id) ?? [];
       const asks = id === seat ? wanted : [];
       if (this.#neighbours.has(id) || slots.length + asks.length > 0) this.#carry(id, slots, asks);
     }
-    this.#report(arrived(you, edges, received));
+    this.#report(edges, arrived(you, edges, received));
     this.#on.streams(shown(you, edges, received));
+    this.#mending.watch(received);
+  }
+
+  #received() {
+    return [...this.#neighbours.values()].flatMap((one) => one.received());
+  }
+
+  /**
+   * @param {string} from
+   * @param {Word} word
+   */
+  #heard(from, word) {
+    this.#forwarder.heard(from);
+    switch (word.type) {
+      case "levels":
+        return this.#passOn(from, word.levels);
+      case "adopt":
+      case "release":
+        this.#mending.give(from, word.track, word.type === "adopt");
+        return this.#flow();
+    }
   }
 
   /**
@@ -233,12 +269,13 @@ export class Peers {
   /**
    * Says `ready` once per edge; an edge that ended and came back is another one.
    *
-   * @param {readonly import("./protocol.js").Edge[]} edges
+   * @param {readonly Edge[]} edges
+   * @param {readonly Edge[]} arrived
    */
-  #report(edges) {
-    const standing = new Set(this.#room.edges.map(edgeKey));
+  #report(edges, arrived) {
+    const standing = new Set(edges.map(edgeKey));
     for (const key of this.#ready) if (!standing.has(key)) this.#ready.delete(key);
-    for (const edge of edges) {
+    for (const edge of arrived) {
       if (this.#ready.has(edgeKey(edge))) continue;
       this.#ready.add(edgeKey(edge));
       const { source, kind, parent } = edge;
@@ -258,7 +295,12 @@ export class Peers {
         trouble: (lost) => this.#neighbours.get(id) === neighbour && this.#trouble(id, lost),
         state: (state) => this.#stateChanged(id, state),
         unanswered: () => this.renewSeat(),
-        levels: (levels) => this.#passOn(id, levels),
+        heard: (word) => this.#heard(id, word),
+        lost: () => {
+          if (this.#neighbours.get(id) !== neighbour) return;
+          this.#mending.lost(id);
+          this.#flow();
+        },
       },
     );
     this.#neighbours.set(id, neighbour);

@@ -67,14 +67,16 @@ import { isVisible } from "./names.js";
 
 /**
  * @typedef {{type: "attach" | "detach"} & Edge} EdgeMessage
+ * @typedef {{type: "standby", on: boolean} & Edge} StandbyMessage
  * @typedef {{type: "quality", participants: Record<string, Quality>}} QualityMessage
  * @typedef {{type: "ice_servers", ice_servers: RTCIceServer[]}} IceServersMessage
  * @typedef {{type: "signal", from: string} & SignalBody} SignalMessage
  * @typedef {{type: "error", code: string, text: string}} ErrorMessage
  * @typedef {{type: "bye", reason: string, text: string}} Bye
  * @typedef {{type: "pong"}} Pong
- * @typedef {Welcome | RosterMessage | EdgeMessage | QualityMessage | SignalMessage} RoomMessage
- * @typedef {RoomMessage | IceServersMessage | ErrorMessage | Bye | Pong} ServerMessage
+ * @typedef {Welcome | RosterMessage | EdgeMessage | StandbyMessage | QualityMessage} RoomMessage
+ * @typedef {RoomMessage | SignalMessage | IceServersMessage | ErrorMessage} ToldMessage
+ * @typedef {ToldMessage | Bye | Pong} ServerMessage
  */
 
 /**
@@ -138,6 +140,7 @@ const READERS = {
   }),
   attach: (message) => ({ type: "attach", ...edge(message) }),
   detach: (message) => ({ type: "detach", ...edge(message) }),
+  standby: (message) => ({ type: "standby", ...edge(message), on: message.on === true }),
   quality: (message) => ({
     type: "quality",
     participants: Object.fromEntries(
@@ -312,10 +315,10 @@ function isPublishedKind(value) {
 }
 
 /**
- * @param {string} value
+ * @param {unknown} value
  * @returns {value is StreamKind}
  */
-function isStreamKind(value) {
+export function isStreamKind(value) {
   return value === "audio" || value === "low" || value === "high" || value === "screen";
 }
 

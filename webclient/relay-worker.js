@@ -1,13 +1,15 @@
 /**
  * The worker through which encoded frames pass: `exchange.js` on real transforms
- * (W3C WebRTC Encoded Transform). It has no timer, so a hidden page relays as a shown one does.
+ * (W3C WebRTC Encoded Transform). Frames need no timer, so a hidden page relays as a shown one does.
  */
 
 import { Exchange } from "./exchange.js";
+import { Lookout } from "./lookout.js";
 import { stampOf } from "./stamp.js";
 
 /** @import {MediaKind} from "./protocol.js" */
 /** @import {Counts, Order} from "./exchange.js" */
+/** @import {Duty, Finding} from "./lookout.js" */
 
 /** @typedef {RTCEncodedVideoFrame | RTCEncodedAudioFrame} Frame */
 /** @typedef {{role: "feed" | "outlet", id: number, kind: MediaKind}} Options */
@@ -23,13 +25,14 @@ import { stampOf } from "./stamp.js";
  */
 /**
  * @typedef {{type: "order", outlet: number, order: Order} | {type: "counts", number: number}
- *   | {type: "forget", id: number}} Request
+ *   | {type: "forget", id: number} | {type: "duty", duty: Duty} | {type: "await", feed: number}
+ *   | {type: "heard", neighbour: string}} Request
  */
 /**
  * @typedef {{type: "ready"} | {type: "paint" | "unfit", outlet: number}
  *   | {type: "levels", own: [number, number][]}
  *   | {type: "counts", number: number, counts: Counts}
- *   | {type: "error", text: string}} Report
+ *   | {type: "error", text: string} | Finding} Report
  */
 
 const LEVELS_INTERVAL_MS = 100;
@@ -50,6 +53,8 @@ let levelsAt = 0;
 /** @param {Report} report */
 const tell = (report) => globalThis.postMessage(report);
 
+const lookout = new Lookout(tell);
+
 // @ts-ignore: the event is a worker's
 globalThis.onrtctransform = ({ transformer }) => {
   const run = transformer.options.role === "feed" ? runFeed : runOutlet;
@@ -65,6 +70,12 @@ globalThis.onmessage = (/** @type {MessageEvent<Request>} */ { data }) => {
       return forget(data.id);
     case "counts":
       return tell({ type: "counts", number: data.number, counts: exchange.counts() });
+    case "duty":
+      return lookout.serve(data.duty);
+    case "await":
+      return lookout.await(data.feed);
+    case "heard":
+      return lookout.heard(data.neighbour);
   }
 };
 
@@ -81,6 +92,7 @@ async function runFeed(transformer) {
     if (isKey || frames % CODEC_INTERVAL_FRAMES === 0) exchange.codec("feed", id, codecOf(frame));
     frames += 1;
     const { data } = frame;
+    lookout.frame(id, data.byteLength);
     const payload = {
       data: exchange.listened(id) ? data.slice(0) : data,
       time: frame.timestamp,
@@ -139,6 +151,7 @@ function carryOut() {
   const { write, askFeed, askOwn, paint, unfit } = exchange.drain();
   for (const { outlet, frame, data } of write) {
     if (frame.data !== data) frame.data = data;
+    lookout.sent(outlet);
     outlets.get(outlet)?.writer.write(frame).catch(ignore);
   }
   for (const feed of askFeed) feeds.get(feed)?.sendKeyFrameRequest().catch(ignore);

@@ -20,10 +20,10 @@ import { mediaOf, publishedOf } from "./protocol.js";
  */
 
 /**
- * What a transceiver is to carry.
+ * What a transceiver is to carry; `held`: nothing goes out of it yet.
  *
  * @template T
- * @typedef {Track & {track: T}} Slot
+ * @typedef {Track & {track: T, held?: boolean}} Slot
  */
 
 /**
@@ -119,17 +119,20 @@ function comesBy(edge, received) {
  * @param {readonly Edge[]} edges
  * @param {Streams<T>} own
  * @param {ReadonlyMap<string, Streams<T>>} selected from `select`
+ * @param {readonly Edge[]} [idle] to be held ready
  * @returns {Map<string, Slot<T>[]>} by neighbour
  */
-export function plan(you, edges, own, selected) {
+export function plan(you, edges, own, selected, idle = []) {
   /** @type {Map<string, Slot<T>[]>} */
   const sends = new Map();
-  for (const { source, kind, parent, child } of edges) {
+  for (const edge of [...edges, ...idle]) {
+    const { source, kind, parent, child } = edge;
     if (parent !== you) continue;
     const slots = sends.get(child) ?? [];
     sends.set(child, slots);
     const track = (source === you ? own : selected.get(source))?.[kind];
-    if (track !== undefined) slots.push({ source, kind, track });
+    if (track === undefined) continue;
+    slots.push(idle.includes(edge) ? { source, kind, track, held: true } : { source, kind, track });
   }
   return sends;
 }

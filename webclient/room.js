@@ -17,6 +17,7 @@
  * @property {number} version of the roster; below 0 before the first
  * @property {readonly Participant[]} participants in order of joining
  * @property {readonly Edge[]} edges in order of attaching, the newest last
+ * @property {readonly Edge[]} standbys edges to be held ready (docs/protocol.md, "Repair")
  * @property {Readonly<Record<string, Quality>>} qualities of those whose media ends at the gateway
  */
 
@@ -30,6 +31,7 @@ export const EMPTY_ROOM = Object.freeze({
   version: -1,
   participants: [],
   edges: [],
+  standbys: [],
   qualities: {},
 });
 
@@ -49,15 +51,33 @@ export function reduce(room, message) {
     case "attach": {
       const { source, kind, parent, child } = message;
       const edge = { source, kind, parent, child };
-      return { ...room, edges: [...withoutEdge(room.edges, edge), edge] };
+      return begun(room, edge);
     }
     case "detach":
-      return { ...room, edges: withoutEdge(room.edges, message) };
+      return without(room, message);
+    case "standby": {
+      const { source, kind, parent, child, on } = message;
+      const others = without(room, message);
+      if (!on) return others;
+      return { ...others, standbys: [...others.standbys, { source, kind, parent, child }] };
+    }
     case "quality":
       return { ...room, qualities: { ...room.qualities, ...message.participants } };
     default:
       return room;
   }
+}
+
+/**
+ * What a standby edge becomes when the server attaches it, or we say `ready` for it.
+ *
+ * @param {Room} room
+ * @param {Edge} edge
+ * @returns {Room}
+ */
+export function begun(room, edge) {
+  const others = without(room, edge);
+  return { ...others, edges: [...others.edges, edge] };
 }
 
 /**
@@ -72,19 +92,25 @@ function withRoster(room, { version, recorded, participants }) {
   const present = new Set(participants.map(({ id }) => id));
   const left = new Set(room.participants.map(({ id }) => id).filter((id) => !present.has(id)));
   if (hasSeat(room) && !hasSeat({ recorded, participants })) left.add(room.seat);
-  const edges = room.edges.filter(
-    ({ source, parent, child }) => !left.has(source) && !left.has(parent) && !left.has(child),
-  );
+  const stays = (/** @type {Edge} */ { source, parent, child }) =>
+    !left.has(source) && !left.has(parent) && !left.has(child);
+  const edges = room.edges.filter(stays);
+  const standbys = room.standbys.filter(stays);
   const known = Object.entries(room.qualities).filter(([id]) => present.has(id));
-  return { ...room, version, recorded, participants, edges, qualities: Object.fromEntries(known) };
+  const qualities = Object.fromEntries(known);
+  return { ...room, version, recorded, participants, edges, standbys, qualities };
 }
 
 /**
- * @param {readonly Edge[]} edges
+ * Without an edge, whether it stood or was held ready.
+ *
+ * @param {Room} room
  * @param {Edge} gone
+ * @returns {Room}
  */
-function withoutEdge(edges, gone) {
-  return edges.filter((edge) => edgeKey(edge) !== edgeKey(gone));
+function without(room, gone) {
+  const stays = (/** @type {Edge} */ edge) => edgeKey(edge) !== edgeKey(gone);
+  return { ...room, edges: room.edges.filter(stays), standbys: room.standbys.filter(stays) };
 }
 
 /**
@@ -123,7 +149,7 @@ function hasSeat({ recorded, participants }) {
 export function reachable(room) {
   const ids = new Set(room.participants.map(({ id }) => id));
   if (hasSeat(room)) ids.add(room.seat);
-  for (const { parent, child } of room.edges) ids.add(parent).add(child);
+  for (const { parent, child } of [...room.edges, ...room.standbys]) ids.add(parent).add(child);
   ids.delete(room.you);
   return ids;
 }

@@ -12,6 +12,10 @@ import { ProtocolError, mayRejoin, parse, serialize } from "./protocol.js";
 
 /** The server closes what was silent for 30 s; a server silent for two of these is gone. */
 const PING_INTERVAL_MS = 10_000;
+/** Node 20, where the tests run, has no WebSocket that would tell. */
+const OPEN = 1;
+/** The server closes 2 s after `leave` at the latest. */
+const LEAVE_TIMEOUT_MS = 3_000;
 /** From opening the socket to `welcome`. */
 const JOIN_TIMEOUT_MS = 10_000;
 const FIRST_DELAY_MS = 500;
@@ -82,15 +86,32 @@ export class Signaling {
    * @param {ClientMessage} message
    */
   send(message) {
-    if (this.#socket?.readyState !== 1 /* OPEN: Node 20, where the tests run, has no WebSocket */) {
-      return;
-    }
+    if (this.#socket?.readyState !== OPEN) return;
     if (message.type !== "ping") console.debug(">", message);
     this.#socket.send(serialize(message));
   }
 
-  /** Says good-bye; `ended` is not called. */
-  leave() {
+  /**
+   * Says good-bye, and stays until the server has found other parents for those whom we relay to.
+   * `ended` is not called.
+   *
+   * @param {() => void} gone
+   */
+  leave(gone) {
+    this.send({ type: "leave" });
+    this.#ended = true;
+    const end = () => {
+      this.#drop();
+      gone();
+    };
+    clearTimeout(this.#timer);
+    if (this.#socket?.readyState !== OPEN) return end();
+    this.#socket.onclose = end;
+    this.#timer = setTimeout(end, LEAVE_TIMEOUT_MS);
+  }
+
+  /** Says good-bye, and is gone; `ended` is not called. */
+  hangUp() {
     this.send({ type: "leave" });
     this.#ended = true;
     this.#drop();

@@ -192,12 +192,40 @@ test("only a connection that lasted sets the delay back", () => {
   assert.equal(sockets.length, 4);
 });
 
-test("leaving is said, and nothing follows", () => {
+test("leaving is said, and nothing follows once the server has let us go", () => {
+  for (const end of [() => last().end(1000), () => wait(3_000)]) {
+    signaling.start();
+    joined();
+    const socket = last();
+    const gone = mock.fn();
+    signaling.leave(gone);
+    assert.deepEqual(socket.sent.at(-1), { type: "leave" });
+    socket.receive({ type: "detach", source: "a", kind: "audio", parent: "me", child: "b" });
+    assert.equal(messages.at(-1), "detach");
+    assert.equal(gone.mock.callCount(), 0);
+    end();
+    wait(60_000);
+    assert.deepEqual([gone.mock.callCount(), endings.length], [1, 0]);
+  }
+  assert.equal(sockets.length, 3);
+});
+
+test("where there is no connection, leaving takes no time", () => {
+  joined();
+  last().end(1006);
+  const gone = mock.fn();
+  signaling.leave(gone);
+  assert.equal(gone.mock.callCount(), 1);
+  wait(60_000);
+  assert.equal(sockets.length, 1);
+});
+
+test("who hangs up says so, and is gone at once", () => {
   joined();
   const socket = last();
-  signaling.leave();
+  signaling.hangUp();
   assert.deepEqual(socket.sent.at(-1), { type: "leave" });
-  socket.end(1000);
+  assert.equal(socket.readyState, 2);
   wait(60_000);
   assert.deepEqual([sockets.length, endings.length], [1, 0]);
 });
