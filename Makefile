@@ -45,6 +45,11 @@ bench-relay: $(VENV)/development    ## what browsers that relay add to a stream,
 	@mkdir -p build/bench
 	PYTHONPATH=tests nice -n 15 $(BIN)/python -m load.relay
 
+bench-gaps: $(VENV)/development    ## for how long nothing is heard when a relay fails or leaves; as root
+	@scripts/install-packages peers
+	@mkdir -p build/bench
+	PYTHONPATH=tests nice -n 15 $(BIN)/python -m load.gaps
+
 bench-loss: $(VENV)/development    ## what comes through a chain of relays whose links lose packets; as root
 	@scripts/install-packages peers
 	@mkdir -p build/bench
@@ -76,4 +81,4 @@ node_modules/.package-lock.json: package.json package-lock.json
 	$(NPM) ci
 	touch $@
 
-.PHONY: help setup run test check format screenshot sounds bench-media bench-delay bench-relay bench-loss bench-trees
+.PHONY: help setup run test check format screenshot sounds bench-media bench-delay bench-relay bench-gaps bench-loss bench-trees

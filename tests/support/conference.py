@@ -57,9 +57,17 @@ class Person(Listener):
         cls, browser: Browser, url: str, name: str, hz: int, colour: str = "khaki"
     ) -> "Person":
         """Opens the link, types a name, clicks; returns when the page is in the conference."""
-        person = cls(await browser.page(hz, colour), name, hz, colour)
+        return await cls.enter(await browser.page(hz, colour), url, name, hz, colour)
+
+    @classmethod
+    async def enter(
+        cls, page: Page, url: str, name: str, hz: int, colour: str = "khaki", camera: bool = True
+    ) -> "Person":
+        """The same at a page that is there already, and may have no camera."""
+        person = cls(page, name, hz, colour)
         await person.page.goto(url)
-        await person.page.locator("#preview").wait_for()
+        if camera:
+            await person.page.locator("#preview").wait_for()
         await person.page.get_by_label("Your name").fill(name)
         await person.page.get_by_role("button", name="Join").click()
         await person.until_state("joined")

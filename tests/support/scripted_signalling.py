@@ -73,6 +73,7 @@ class ScriptedServer:
         self.edges: set[Edge] = set()
         self.ready: set[Edge] = set()
         """Those of `edges` whose stream has arrived."""
+        self.standbys: set[Edge] = set()
         self.joins: list[dict[str, Any]] = []
         self.refuse: dict[str, str] | None = None
         self.seat_errors: list[str] = []
@@ -162,6 +163,7 @@ class ScriptedServer:
     async def _remove(self, me: str) -> None:
         del self.members[me]
         self.ready = {edge for edge in self.ready if me not in edge}
+        self.standbys = {edge for edge in self.standbys if me not in edge}
         self.edges = {edge for edge in self.edges if me not in edge}
         await self.changed()
 
@@ -177,8 +179,20 @@ class ScriptedServer:
         await self.changed()
 
     async def _on_ready(self, me: str, message: dict[str, Any]) -> None:
-        self.ready.add((message["source"], message["kind"], message["parent"], me))
+        edge = (message["source"], message["kind"], message["parent"], me)
+        if edge in self.standbys:
+            await self._promote(edge)
+        self.ready.add(edge)
         await self.plan()
+
+    async def _promote(self, edge: Edge) -> None:
+        """What the child made of its standby edge holds (docs/protocol.md, "Repair")."""
+        source, kind, _parent, child = edge
+        self.standbys.discard(edge)
+        self.edges.add(edge)
+        for old in sorted(self.edges - {edge}):
+            if (old[0], old[1], old[3]) == (source, kind, child):
+                await self.detach(old)
 
     async def _on_signal(self, me: str, message: dict[str, Any]) -> None:
         to = message["to"]
@@ -288,10 +302,18 @@ class ScriptedServer:
         self.ready.discard(edge)
         await self._tell_edge("detach", edge)
 
-    async def _tell_edge(self, what: str, edge: Edge) -> None:
-        source, kind, parent, child = edge
-        message = {"type": what, "source": source, "kind": kind, "parent": parent, "child": child}
-        for end in (parent, child):
+    async def standby(self, edge: Edge, on: bool = True) -> None:
+        if on:
+            self.standbys.add(edge)
+        else:
+            self.standbys.discard(edge)
+        await self._tell_edge("standby", edge, on=on)
+
+    async def _tell_edge(self, what: str, edge: Edge, **more: bool) -> None:
+        message = dict(
+            zip(("type", "source", "kind", "parent", "child"), (what, *edge), strict=True), **more
+        )
+        for end in edge[2:]:
             await self.tell(end, message)
 
     async def tell(self, to: str, message: dict[str, Any]) -> None:
