@@ -332,6 +332,7 @@ export class Neighbour {
     if (this.#isSeat) return;
     this.#awaitGathering();
     this.#pc.setConfiguration({ ...this.#pc.getConfiguration(), iceServers });
+    this.#path.serversChanged();
   }
 
   /** The addresses that the neighbour knows of this machine are gone. */

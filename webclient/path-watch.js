@@ -72,14 +72,26 @@ export class PathWatch {
     this.#restart(now);
   }
 
+  /**
+   * Other servers can help from now on; who is connected needs none.
+   *
+   * @param {number} now
+   */
+  serversChanged(now) {
+    if (this.#state === "connected" || this.#state === "closed") return;
+    this.#restarts = 0;
+    this.#restart(now);
+  }
+
   /** @param {number} now */
   handleTimeout(now) {
     if (this.#restartAt !== null && now >= this.#restartAt) this.#restart(now);
     const troubleAt = this.#troubleAt();
-    if (troubleAt !== null && now >= troubleAt) {
-      this.#told = true;
-      this.#todo.push("trouble");
-    }
+    if (troubleAt === null || now < troubleAt) return;
+    this.#told = true;
+    this.#todo.push("trouble");
+    // Where neither side had an address to offer, nothing was checked that could have failed.
+    if (this.#state === "new") this.#restart(now);
   }
 
   /** @returns {number | null} */
@@ -107,7 +119,7 @@ export class PathWatch {
     this.#restarts += 1;
     this.#todo.push("restart");
     // What leads to no other state, an offer that was lost, is tried again.
-    const down = this.#state === "disconnected" || this.#state === "failed";
+    const down = this.#state !== "connected" && this.#state !== "connecting";
     this.#restartAt = down ? now + this.#pause() : null;
   }
 }

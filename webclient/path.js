@@ -35,6 +35,11 @@ export class Path {
     this.#go();
   }
 
+  serversChanged() {
+    this.#watch.serversChanged(performance.now());
+    this.#go();
+  }
+
   close() {
     clearTimeout(this.#timer);
   }

@@ -79,9 +79,19 @@ CAMERA = Camera()
 class Browser:
     """One Chromium with one private profile per page, like people at computers of their own."""
 
-    def __init__(self, camera: Camera = CAMERA, host: Host | None = None, origin: str = "") -> None:
-        """On `host`, if on any, it gets devices for pages of `origin`, as if these were secure."""
+    def __init__(
+        self,
+        camera: Camera = CAMERA,
+        host: Host | None = None,
+        origin: str = "",
+        script: str = "",
+    ) -> None:
+        """On `host`, if on any, it gets devices for pages of `origin`, as if these were secure.
+
+        `script` runs in each page, after the test's own ones and before the page's.
+        """
         self._camera = camera
+        self._script = script
         self._arguments = list(ARGUMENTS)
         self._environ: dict[str, str | float | bool] = dict(os.environ)
         if host is not None:
@@ -121,6 +131,8 @@ class Browser:
         await context.add_init_script(f"globalThis.testDevices = {json.dumps(devices)}")
         for script in sorted(SCRIPTS.glob("*.js")):
             await context.add_init_script(path=script)
+        if self._script:
+            await context.add_init_script(self._script)
         page = await context.new_page()
         say = self._console.append
         page.on("console", lambda message: say(f"{hz} Hz: {message.type}: {message.text}"))

@@ -76,6 +76,8 @@ class ScriptedServer:
         self.standbys: set[Edge] = set()
         self.joins: list[dict[str, Any]] = []
         self.refuse: dict[str, str] | None = None
+        self.ice_servers: list[dict[str, Any]] = []
+        """For those who join from now on."""
         self.seat_errors: list[str] = []
         """Codes that the next offers to the seat are answered with."""
         self.seat_connections: dict[tuple[str, str], RTCPeerConnection] = {}
@@ -155,8 +157,9 @@ class ScriptedServer:
         self.members[me] = Member(
             socket, entry | {"name": message["name"], "publishes": message["publishes"]}
         )
-        welcome = {"you": me, "token": f"token-{me}", "room": message["room"]}
-        await self.tell(me, {"type": "welcome", **welcome, "ice_servers": [], "seat": "seat"})
+        welcome: dict[str, Any] = {"you": me, "token": f"token-{me}", "room": message["room"]}
+        welcome |= {"ice_servers": self.ice_servers, "seat": "seat"}
+        await self.tell(me, {"type": "welcome", **welcome})
         await self.changed()
         return me
 

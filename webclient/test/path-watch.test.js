@@ -91,6 +91,25 @@ test("a connection that has not begun has nothing to restart", () => {
   assert.deepEqual(watch.drain(), []);
 });
 
+test("new servers are tried at once, but not by who is connected", () => {
+  const watch = new PathWatch(IMPOLITE, 0);
+  watch.serversChanged(10);
+  assert.deepEqual(watch.drain(), ["restart"]);
+  watch.stateChanged("connected", 20);
+  watch.serversChanged(30);
+  assert.deepEqual(watch.drain(), []);
+});
+
+test("who had no address to offer tries again after being told", () => {
+  const watch = new PathWatch(IMPOLITE, 0);
+  assert.deepEqual(until(watch, 16_000), [
+    ["trouble", 10_000],
+    ["restart", 10_000],
+    ["restart", 12_000],
+    ["restart", 16_000],
+  ]);
+});
+
 test("whoever loses the connection again is told again", () => {
   const watch = connected(IMPOLITE);
   watch.stateChanged("disconnected", 0);

@@ -31,5 +31,22 @@ globalThis.connections = (() => {
     return all.flatMap((report) => [...report.values()]);
   }
 
-  return { open: () => open().length, relayed, reports };
+  /** The two ends of the way that each connected one uses now. */
+  async function ways() {
+    const found = [];
+    for (const connection of open()) {
+      const report = await connection.getStats();
+      const transport = [...report.values()].find(({ type }) => type === "transport");
+      const pair = report.get(transport?.selectedCandidatePairId);
+      if (connection.connectionState !== "connected" || pair === undefined) continue;
+      const end = (id) => {
+        const { candidateType: type, port } = report.get(id);
+        return { type, port };
+      };
+      found.push({ local: end(pair.localCandidateId), remote: end(pair.remoteCandidateId) });
+    }
+    return found;
+  }
+
+  return { open: () => open().length, relayed, reports, ways };
 })();

@@ -1,0 +1,36 @@
+"""Cuts the way between two UDP ports of this machine (nftables, which only root may)."""
+
+import asyncio
+import os
+import shutil
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+
+import pytest
+
+needs_nft = pytest.mark.skipif(
+    os.geteuid() != 0 or shutil.which("nft") is None,
+    reason="to drop packets, nft(8) has to be there and the tests have to run as root",
+)
+
+
+@asynccontextmanager
+async def cut(ways: Iterable[tuple[int, int]]) -> AsyncIterator[None]:
+    """Nothing goes from one port of a pair to the other, nor back, as long as the context lasts."""
+    table = f"inet trestle_test_{os.getpid()}"
+    both = [way for one, other in ways for way in ((one, other), (other, one))]
+    rules = "\n".join(f"udp sport {one} udp dport {other} drop" for one, other in both)
+    hook = "type filter hook output priority 0; policy accept;"
+    await _nft(f"table {table} {{ chain output {{ {hook}\n{rules}\n}} }}")
+    try:
+        yield
+    finally:
+        await _nft(f"delete table {table}")
+
+
+async def _nft(script: str) -> None:
+    program = await asyncio.create_subprocess_exec(
+        *("nft", "-f", "-"), stdin=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    _, errors = await program.communicate(script.encode())
+    assert program.returncode == 0, errors.decode()
