@@ -113,7 +113,9 @@ async def test_new_passwords_are_used_by_the_next_restart_without_a_break(
         await server.tell(who, {"type": "ice_servers", "ice_servers": fresh})
     before = len(coturn.log)
     await ana.page.evaluate("dispatchEvent(new Event('online'))")
-    await coturn.process.line(rf"<{fresh[0]['username']}>.*ALLOCATE processed, success", since=before)
+    await coturn.process.line(
+        rf"<{fresh[0]['username']}>.*ALLOCATE processed, success", since=before
+    )
     assert (await ana.hears())[HZ[1]] > AUDIBLE_DB
     assert (await ben.hears())[HZ[0]] > AUDIBLE_DB
 

@@ -1,4 +1,4 @@
-"""Cuts the way between two UDP ports of this machine (nftables, which only root may)."""
+"""Cuts ways between UDP ports of this machine (nftables, which only root may)."""
 
 import asyncio
 import os
@@ -19,9 +19,10 @@ async def cut(ways: Iterable[tuple[int, int]]) -> AsyncIterator[None]:
     """Nothing goes from one port of a pair to the other, nor back, as long as the context lasts."""
     table = f"inet trestle_test_{os.getpid()}"
     both = [way for one, other in ways for way in ((one, other), (other, one))]
-    rules = "\n".join(f"udp sport {one} udp dport {other} drop" for one, other in both)
-    hook = "type filter hook output priority 0; policy accept;"
-    await _nft(f"table {table} {{ chain output {{ {hook}\n{rules}\n}} }}")
+    rules = "".join(f" udp sport {one} udp dport {other} drop;" for one, other in both)
+    # On their way in: dropped on their way out, the sender would be told.
+    hook = "type filter hook input priority 0; policy accept;"
+    await _nft(f"table {table} {{ chain input {{ {hook}{rules} }}; }}")
     try:
         yield
     finally:

@@ -48,5 +48,11 @@ globalThis.connections = (() => {
     return found;
   }
 
-  return { open: () => open().length, relayed, reports, ways };
+  /** The UDP ports of this page's own that were ever offered to neighbours. */
+  async function ports() {
+    const local = (await reports()).filter(({ type }) => type === "local-candidate");
+    return local.filter(({ protocol }) => protocol === "udp").map(({ port }) => port);
+  }
+
+  return { open: () => open().length, ports, relayed, reports, ways };
 })();
