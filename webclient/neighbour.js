@@ -35,6 +35,7 @@ const ANSWER_TIMEOUT_MS = 10_000;
  * @typedef {object} Handlers
  * @property {(body: SignalBody) => void} signal to be sent to the neighbour
  * @property {() => void} change `received()` is another one now
+ * @property {() => void} unreachable there is none for so long that streams have to go around
  * @property {(lost: boolean) => void} trouble there is no connection for a while; `lost`: was one
  * @property {(state: RTCPeerConnectionState) => void} state
  * @property {() => void} unanswered the seat has let an offer of ours lie
@@ -132,6 +133,7 @@ export class Neighbour {
     this.#path = new Path(polite, {
       restart: () => this.#restartIce(),
       trouble: (lost) => this.#on.trouble(lost),
+      unreachable: () => this.#on.unreachable(),
     });
   }
 

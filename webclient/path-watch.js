@@ -15,7 +15,10 @@ const MAX_PAUSE_MS = 32_000;
 /** After this long without a connection the person is told. */
 const TROUBLE_AFTER_MS = 10_000;
 
-/** @typedef {"restart" | "trouble"} Todo */
+/** And after so long the server, which then leads streams around the two. */
+const UNREACHABLE_AFTER_MS = 20_000;
+
+/** @typedef {"restart" | "trouble" | "unreachable"} Todo */
 
 export class PathWatch {
   /** Whether there has been a connection. */
@@ -28,7 +31,9 @@ export class PathWatch {
   /** @type {number | null} */
   #restartAt = null;
   #restarts = 0;
-  #told = false;
+  /** What was said of the present want of a connection.
+   * @type {"" | "trouble" | "unreachable"} */
+  #told = "";
   /** @type {Todo[]} */
   #todo = [];
 
@@ -52,7 +57,7 @@ export class PathWatch {
       this.lost = true;
       this.#since = null;
       this.#restarts = 0;
-      this.#told = false;
+      this.#told = "";
       return;
     }
     this.#since ??= now;
@@ -86,17 +91,17 @@ export class PathWatch {
   /** @param {number} now */
   handleTimeout(now) {
     if (this.#restartAt !== null && now >= this.#restartAt) this.#restart(now);
-    const troubleAt = this.#troubleAt();
-    if (troubleAt === null || now < troubleAt) return;
-    this.#told = true;
-    this.#todo.push("trouble");
+    const tellAt = this.#tellAt();
+    if (tellAt === null || now < tellAt) return;
+    this.#told = this.#told === "" ? "trouble" : "unreachable";
+    this.#todo.push(this.#told);
     // Where neither side had an address to offer, nothing was checked that could have failed.
-    if (this.#state === "new") this.#restart(now);
+    if (this.#state === "new" && this.#told === "trouble") this.#restart(now);
   }
 
   /** @returns {number | null} */
   nextTimeout() {
-    const times = [this.#restartAt, this.#troubleAt()].filter((time) => time !== null);
+    const times = [this.#restartAt, this.#tellAt()].filter((time) => time !== null);
     return times.length > 0 ? Math.min(...times) : null;
   }
 
@@ -105,8 +110,9 @@ export class PathWatch {
     return this.#todo.splice(0);
   }
 
-  #troubleAt() {
-    return this.#since === null || this.#told ? null : this.#since + TROUBLE_AFTER_MS;
+  #tellAt() {
+    if (this.#since === null || this.#told === "unreachable") return null;
+    return this.#since + (this.#told === "" ? TROUBLE_AFTER_MS : UNREACHABLE_AFTER_MS);
   }
 
   #pause() {

@@ -5,6 +5,7 @@ import { PathWatch } from "./path-watch.js";
 /**
  * @typedef {object} Handlers
  * @property {() => void} restart another way is to be looked for
+ * @property {() => void} unreachable no connection for so long that streams have to go around
  * @property {(lost: boolean) => void} trouble no connection for a while; `lost`: there was one
  */
 
@@ -48,6 +49,7 @@ export class Path {
     clearTimeout(this.#timer);
     for (const what of this.#watch.drain()) {
       if (what === "restart") this.#on.restart();
+      else if (what === "unreachable") this.#on.unreachable();
       else this.#on.trouble(this.#watch.lost);
     }
     const next = this.#watch.nextTimeout();

@@ -292,6 +292,7 @@ export class Peers {
       {
         signal: (body) => this.#on.send({ type: "signal", to: id, ...body }),
         change: () => this.#neighbours.get(id) === neighbour && this.#flow(),
+        unreachable: () => this.#unreachable(id),
         trouble: (lost) => this.#neighbours.get(id) === neighbour && this.#trouble(id, lost),
         state: (state) => this.#stateChanged(id, state),
         unanswered: () => this.renewSeat(),
@@ -328,6 +329,12 @@ export class Peers {
     const name = participants.find((one) => one.id === id)?.name ?? "somebody";
     this.#troubled.add(id);
     this.#on.trouble(id, noPathText(id === seat ? null : name, lost, this.#iceServers));
+  }
+
+  /** @param {string} id */
+  #unreachable(id) {
+    if (id === this.#room.seat || !this.#needs(id)) return;
+    this.#on.send({ type: "unreachable", neighbour: id });
   }
 
   /** Who has left, or is fed by somebody else, is not missed. */

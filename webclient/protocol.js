@@ -87,8 +87,9 @@ import { isVisible } from "./names.js";
  * @typedef {{type: "record", on: boolean}} RecordWish
  * @typedef {{type: "ready", source: string, kind: StreamKind, parent: string}} Ready
  * @typedef {{type: "signal", to: string} & SignalBody} Signal
+ * @typedef {{type: "unreachable", neighbour: string}} Unreachable
  * @typedef {{type: "leave"} | {type: "ping"}} Bare
- * @typedef {Join | Publish | Mute | RecordWish | Ready | Signal | Bare} ClientMessage
+ * @typedef {Join | Publish | Mute | RecordWish | Ready | Signal | Unreachable | Bare} ClientMessage
  */
 
 /** The largest message the server takes, in bytes of UTF-8. */

@@ -217,6 +217,14 @@ class Conference:
             self._roster_changed()
             self._replan(now)
 
+    def unreachable(self, who: ParticipantId, neighbour: ParticipantId, now: float) -> None:
+        """`who` has found no network path to `neighbour`."""
+        pair = frozenset({who, neighbour})
+        native = all(node in self._members and self._members[node].native for node in pair)
+        if native and len(pair) == 2 and pair not in self._blame.unreachable:
+            self._blame.failed(who, neighbour)
+            self._replan(now)
+
     def view(self, viewer: ParticipantId, shows: Shown, now: float) -> None:
         """These are all the pictures that `viewer` shows from now on."""
         before = self._members[viewer]

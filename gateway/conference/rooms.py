@@ -317,6 +317,11 @@ class Rooms:
         now = self._time.clock()
         self._act(leg, lambda conference: conference.view(leg, shows, now))
 
+    def unreachable(self, leg: ParticipantId, neighbour: ParticipantId) -> None:
+        now = self._time.clock()
+        _log.info("%s finds no network path to %s", leg, neighbour, extra=BY_STRANGERS)
+        self._act(leg, lambda conference: conference.unreachable(leg, neighbour, now))
+
     def report(self, leg: ParticipantId, report: Report) -> None:
         seated = self._seated.get(leg)
         if seated is not None:

@@ -177,6 +177,13 @@ class Ready:
 
 
 @dataclass(frozen=True, slots=True)
+class Unreachable:
+    """The participant has found no network path to a neighbour."""
+
+    neighbour: ParticipantId
+
+
+@dataclass(frozen=True, slots=True)
 class SignalTo:
     """Negotiation with the neighbour `to`; `body` holds `SIGNAL_MEMBERS` as they came."""
 
@@ -189,7 +196,20 @@ class Ping:
     """Asks for `pong`."""
 
 
-InRoom = Leave | Publish | Mute | Record | View | Block | Hand | Grant | Told | Ready | SignalTo
+InRoom = (
+    Leave
+    | Publish
+    | Mute
+    | Record
+    | View
+    | Block
+    | Hand
+    | Grant
+    | Told
+    | Ready
+    | Unreachable
+    | SignalTo
+)
 """What is said after `welcome`."""
 
 ClientMessage = Join | Ping | InRoom
@@ -315,6 +335,10 @@ def _read_record(message: Mapping[str, object]) -> Record:
     return Record(_member(message, "on", bool, "true or false"))
 
 
+def _read_unreachable(message: Mapping[str, object]) -> Unreachable:
+    return Unreachable(ParticipantId(_short(message, "neighbour")))
+
+
 def _read_block(message: Mapping[str, object]) -> Block:
     participant = ParticipantId(_short(message, "participant"))
     return Block(participant, _member(message, "blocked", bool, "true or false"))
@@ -380,6 +404,7 @@ _READERS: Mapping[str, Callable[[Mapping[str, object]], ClientMessage]] = {
     "publish": lambda message: Publish(_kinds(message, "publishes")),
     "mute": _read_mute,
     "record": _read_record,
+    "unreachable": _read_unreachable,
     "view": _read_view,
     "block": _read_block,
     "hand": _read_hand,

@@ -84,6 +84,8 @@ class NativeFocus(Focus, Protocol):
 
     def view(self, leg: ParticipantId, shows: Shown) -> None: ...
 
+    def unreachable(self, leg: ParticipantId, neighbour: ParticipantId) -> None: ...
+
     def report(self, leg: ParticipantId, report: Report) -> None: ...
 
     def ready(self, edge: Edge) -> None: ...
@@ -329,21 +331,26 @@ class Session:
                 pass
             case protocol.Told(report):
                 self._focus.report(self.id, report)
-            case protocol.SignalTo(to, body) if to == SEAT:
-                if self._for_seat.full():
-                    self._error(ErrorCode.RATE_LIMITED, "the seat has too much to answer")
-                else:
-                    self._for_seat.put_nowait(body)
+            case protocol.Unreachable(neighbour):
+                self._focus.unreachable(self.id, neighbour)
             case protocol.SignalTo(to, body):
-                try:
-                    self._focus.signal(self.id, to, body)
-                except Refused as refused:
-                    self._refused(refused)
+                self._pass_on(to, body)
             case _:
                 try:
                     self._tell_focus(message)
                 except Refused as refused:
                     self._error(_DENIALS[refused.reason], refused.text)
+
+    def _pass_on(self, to: ParticipantId, body: Mapping[str, object]) -> None:
+        if to != SEAT:
+            try:
+                self._focus.signal(self.id, to, body)
+            except Refused as refused:
+                self._refused(refused)
+        elif self._for_seat.full():
+            self._error(ErrorCode.RATE_LIMITED, "the seat has too much to answer")
+        else:
+            self._for_seat.put_nowait(body)
 
     def _tell_focus(
         self,

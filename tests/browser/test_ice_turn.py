@@ -142,5 +142,7 @@ async def test_without_turn_the_page_says_who_cannot_be_reached_and_what_would_h
     toasts = ana.page.locator("#toasts")
     await expect(toasts).to_contain_text("No network path to Ben was found", timeout=20_000)
     await expect(toasts).to_contain_text("The administrator can set up a TURN server")
+    told = {"type": "unreachable", "neighbour": "web-2"}
+    await server.until(lambda: told in server.members["web-1"].received, seconds=30)
     await server.members["web-2"].socket.close(code=1000)
     await expect(toasts).to_be_empty()

@@ -35,7 +35,7 @@ test("who never gets a connection is told, once, and another way is tried at eve
   watch.stateChanged("failed", 16_000);
   assert.deepEqual(until(watch, 16_000), [["restart", 16_000]]);
   watch.stateChanged("connecting", 16_100);
-  assert.deepEqual(until(watch, 40_000), []);
+  assert.deepEqual(until(watch, 40_000), [["unreachable", 20_000]]);
   watch.stateChanged("failed", 41_000);
   assert.deepEqual(until(watch, 43_500), [["restart", 43_000]]);
 });
@@ -119,7 +119,10 @@ test("whoever loses the connection again is told again", () => {
   watch.stateChanged("connected", 12_000);
   watch.stateChanged("disconnected", 20_000);
   watch.stateChanged("connecting", 22_000);
-  assert.deepEqual(until(watch, 60_000), [["trouble", 30_000]]);
+  assert.deepEqual(until(watch, 60_000), [
+    ["trouble", 30_000],
+    ["unreachable", 40_000],
+  ]);
 });
 
 test("the text says who cannot be reached, and what would help", () => {

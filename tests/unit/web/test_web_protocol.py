@@ -81,6 +81,10 @@ class TestWhatABrowserSays:
             ),
             ('{"type": "record", "on": true}', protocol.Record(True)),
             (
+                '{"type": "unreachable", "neighbour": "web-2"}',
+                protocol.Unreachable(ParticipantId("web-2")),
+            ),
+            (
                 '{"type": "block", "participant": "sip-1", "blocked": true}',
                 protocol.Block(ParticipantId("sip-1"), True),
             ),
