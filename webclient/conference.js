@@ -4,14 +4,17 @@
  * Knows nothing of the page; the page hears of it by the handlers.
  */
 
+import { Blocks } from "./blocks.js";
 import { watchNetwork } from "./path.js";
 import { Peers } from "./peers.js";
+import { changeOfRights } from "./rights.js";
 import { EMPTY_ROOM, begun, edgeKey, reduce } from "./room.js";
 import { Signaling } from "./signaling.js";
 
+/** @import {Hearing} from "./hearing.js" */
 /** @import {LocalMedia} from "./media.js" */
 /** @import {SourceTracks} from "./peers.js" */
-/** @import {ClientMessage, PublishedKind, ServerMessage} from "./protocol.js" */
+/** @import {ClientMessage, Grant, Hand, PublishedKind, ServerMessage} from "./protocol.js" */
 /** @import {Room} from "./room.js" */
 /** @import {Connection, Ending} from "./signaling.js" */
 
@@ -51,6 +54,7 @@ export class Conference {
   #on;
   #signaling;
   #peers;
+  #blocks;
   #room = EMPTY_ROOM;
   #told = "";
   #closed = false;
@@ -62,11 +66,13 @@ export class Conference {
    * @param {object} options
    * @param {string} options.room
    * @param {string} options.name
+   * @param {string | undefined} options.key a moderator's
    * @param {LocalMedia} options.media
+   * @param {Hearing} options.hearing
    * @param {() => WebSocket} options.openSocket
    * @param {Handlers} handlers
    */
-  constructor({ room, name, media, openSocket }, handlers) {
+  constructor({ room, name, key, media, hearing, openSocket }, handlers) {
     this.#media = media;
     this.#on = handlers;
     this.#peers = new Peers({
@@ -78,7 +84,8 @@ export class Conference {
       levels: (levels) => this.#on.levels(levels),
       trouble: (about, text) => this.#on.standing(about, text),
     });
-    this.#signaling = new Signaling(openSocket, () => this.#join(room, name), {
+    this.#blocks = new Blocks(hearing, (message) => this.#send(message));
+    this.#signaling = new Signaling(openSocket, () => this.#join({ room, name, key }), {
       message: (message) => this.#receive(message),
       state: handlers.state,
       ended: (ending) => {
@@ -114,6 +121,15 @@ export class Conference {
     this.#send({ type: "record", on });
   }
 
+  /**
+   * Asks for something that the roster tells whether it came.
+   *
+   * @param {Hand | Grant} wish
+   */
+  ask(wish) {
+    this.#send(wish);
+  }
+
   /** We are out for the person, and stay for a moment for those whom we relay to. */
   leave() {
     this.#stop();
@@ -138,6 +154,7 @@ export class Conference {
     this.#on = NOBODY;
     this.#media.removeEventListener("change", this.#onMediaChange);
     this.#endWatch();
+    this.#blocks.end();
     document.removeEventListener("visibilitychange", this.#onVisible);
   }
 
@@ -152,9 +169,13 @@ export class Conference {
     switch (message.type) {
       case "welcome":
         this.#peers.restart(message.ice_servers);
+        this.#blocks.restart();
         this.#mediaChanged();
         break;
       case "roster":
+        if (!this.#closed) this.#takeRoster();
+        this.#peers.update(this.#room, this.#own);
+        break;
       case "attach":
       case "detach":
       case "standby":
@@ -181,15 +202,25 @@ export class Conference {
     } else if (this.#room.you !== "" && !QUIET_ERRORS.has(code)) this.#on.notice(text);
   }
 
+  /** What we may publish, as the roster says, is all that stays on. */
+  #takeRoster() {
+    const { participants, you } = this.#room;
+    this.#blocks.update(participants);
+    const own = participants.find(({ id }) => id === you);
+    if (own === undefined) return;
+    const told = changeOfRights(this.#media.may, own.may);
+    this.#media.allow(own.may);
+    if (told !== null) this.#on.notice(told);
+  }
+
   /**
-   * @param {string} room
-   * @param {string} name
+   * @param {{room: string, name: string, key: string | undefined}} who
    * @returns {import("./protocol.js").Join}
    */
-  #join(room, name) {
+  #join({ room, name, key }) {
     const publishes = this.#publishes();
     this.#told = JSON.stringify([publishes, { audio: false, video: false }]);
-    return { type: "join", room, name, publishes };
+    return { type: "join", room, name, publishes, ...(key && { key }) };
   }
 
   /** The server hears of what changed since `join`, which lets everyone in unmuted. */
@@ -208,7 +239,8 @@ export class Conference {
 
   /** @returns {PublishedKind[]} */
   #publishes() {
-    return KINDS.filter((kind) => this.#media.tracks[kind] !== undefined);
+    const { tracks, may } = this.#media;
+    return KINDS.filter((kind) => tracks[kind] !== undefined && may.includes(kind));
   }
 
   /**

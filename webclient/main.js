@@ -1,15 +1,19 @@
 /** The page: shows the right screen and wires views, media and conference together. */
 
 import { Conference } from "./conference.js";
+import { Hearing } from "./hearing.js";
 import { wakeUp } from "./levels.js";
 import { LocalMedia } from "./media.js";
 import { roomProblem } from "./protocol.js";
+import { moderatorKey } from "./rights.js";
 import { EMPTY_ROOM } from "./room.js";
 import { ControlsView } from "./views/controls.js";
 import { byId } from "./views/dom.js";
+import { HandView } from "./views/hand.js";
 import { JoinView } from "./views/join.js";
 import { InviteView } from "./views/invite.js";
 import { landing } from "./views/landing.js";
+import { PersonView } from "./views/person.js";
 import { RecordingView } from "./views/recording.js";
 import { RosterView } from "./views/roster.js";
 import { StatusView } from "./views/status.js";
@@ -45,8 +49,11 @@ class RoomPage {
   /** @type {string[]} */
   #toldProblems = [];
   #hear = byId("hear-button", HTMLButtonElement);
-  #tiles = new TilesView(() => (this.#hear.hidden = false));
-  #roster = new RosterView();
+  #hearing = new Hearing(sessionStorage);
+  #tiles = new TilesView(this.#hearing, () => (this.#hear.hidden = false));
+  #roster = new RosterView((id) => this.#person.open(this.#room, id));
+  #hand = new HandView((raised) => this.#conference?.ask({ type: "hand", raised }));
+  #person = new PersonView(this.#hearing, (wish) => this.#conference?.ask(wish));
   #recording = new RecordingView((on) => this.#conference?.record(on));
   #invite = new InviteView();
   #status;
@@ -68,6 +75,7 @@ class RoomPage {
       if (this.#conference) this.#showGoodBye();
     });
     this.#media.addEventListener("change", () => this.#mediaChanged());
+    this.#hearing.addEventListener("change", () => this.#render());
     document.title = `${roomName} · Trestle`;
     showScreen("join-screen");
     this.#joinView.focus();
@@ -94,7 +102,9 @@ class RoomPage {
       {
         room: this.#roomName,
         name,
+        key: moderatorKey(location.hash),
         media: this.#media,
+        hearing: this.#hearing,
         openSocket: () => new WebSocket(socketUrl),
       },
       {
@@ -201,7 +211,9 @@ class RoomPage {
   #render() {
     this.#invite.render(this.#room);
     this.#renderTiles();
-    this.#roster.render(this.#room);
+    this.#roster.render(this.#room, this.#hearing.blocked);
+    this.#person.render(this.#room);
+    this.#hand.render(this.#room);
     this.#status.render(this.#room);
     this.#recording.render(this.#room);
   }

@@ -61,6 +61,9 @@ export class LocalMedia extends EventTarget {
   problems = {};
   /** The microphone stays open but sends silence. */
   muted = false;
+  /** What the room lets this person publish.
+   * @type {readonly PublishedKind[]} */
+  may = ["audio", "video", "screen"];
   /** Counts choices: of two that overlap the later one holds. */
   #choices = { audio: 0, video: 0 };
 
@@ -105,6 +108,21 @@ export class LocalMedia extends EventTarget {
   setMuted(muted) {
     this.muted = muted;
     if (this.tracks.audio) this.tracks.audio.enabled = !muted;
+    this.#changed();
+  }
+
+  /**
+   * The room lets this person publish these kinds and no others. What is taken stays off when it
+   * is given back: nobody is heard or seen by surprise.
+   *
+   * @param {readonly PublishedKind[]} kinds
+   */
+  allow(kinds) {
+    const lost = this.may.filter((kind) => !kinds.includes(kind));
+    if (lost.length === 0 && kinds.length === this.may.length) return;
+    this.may = kinds;
+    if (lost.includes("audio")) this.setMuted(true);
+    if (lost.includes("video") && this.tracks.video) void this.choose("video", NONE);
     this.#changed();
   }
 

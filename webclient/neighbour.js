@@ -10,6 +10,7 @@ import { mediaArrives } from "./arrival.js";
 import { Control } from "./control.js";
 import { onlyOpus, preferVp8, raiseStart, withoutContributors } from "./formats.js";
 import { encodingOf } from "./layers.js";
+import { Intruders } from "./intruders.js";
 import { LinkWatch } from "./method.js";
 import { Outgoing } from "./outgoing.js";
 import { Path } from "./path.js";
@@ -79,6 +80,7 @@ export class Neighbour {
   /** @type {Control | null} */
   #control = null;
   #link = new LinkWatch();
+  #intruders = new Intruders();
   /** Octets of each feed at the last look.
    * @type {{at: number, feeds: Counts["feeds"]} | null} */
   #looked = null;
@@ -181,6 +183,10 @@ export class Neighbour {
 
   /** @param {readonly Slot<MediaStreamTrack>[]} slots */
   #layOut(slots) {
+    // The neighbour can stop one, which then serves no edge any more.
+    const isStopped = (/** @type {SendingLane} */ { transceiver }) => transceiver.currentDirection === "stopped";
+    this.#sending.filter(isStopped).forEach(({ outgoing }) => outgoing.close());
+    this.#sending = this.#sending.filter((lane) => !isStopped(lane));
     const { carry, add } = assign(this.#sending, slots);
     const replaced = this.#sending.map((lane, i) => {
       lane.slot = carry[i] ?? null;
@@ -320,6 +326,30 @@ export class Neighbour {
       if (media !== "video" || outgoing.slow === this.#link.slow) continue;
       outgoing.slow = this.#link.slow;
       void outgoing.review();
+    }
+  }
+
+  /**
+   * Stops the transceivers on which the neighbour goes on sending what no edge says.
+   *
+   * @param {(track: Track) => boolean} isExpected
+   */
+  async stopIntruders(isExpected) {
+    if (this.#isSeat) return;
+    const named = this.#named();
+    const receiving = this.#pc.getTransceivers().filter(receives);
+    const isRight = (/** @type {RTCRtpTransceiver} */ one) => {
+      const track = named.get(one);
+      return track !== undefined && isExpected(track);
+    };
+    const right = receiving.filter(isRight).map(({ receiver }) => receiver);
+    const others = receiving.filter((one) => !isRight(one)).map(({ receiver }) => receiver);
+    const found = await this.#intruders.look(others, right);
+    for (const transceiver of receiving) {
+      if (!found.includes(transceiver.receiver)) continue;
+      console.warn(`${this.#id} sends what it may not: stopped`);
+      this.#forwarder.forget(this.#forwarder.feedOf(transceiver.receiver.track));
+      transceiver.stop();
     }
   }
 
@@ -489,9 +519,8 @@ export class Neighbour {
     const named = new Map();
     for (const { transceiver, slot } of this.#asking) if (slot) named.set(transceiver, slot);
     for (const transceiver of this.#pc.getTransceivers()) {
-      const { mid, currentDirection, receiver } = transceiver;
-      if (mid === null || !Object.hasOwn(this.#theirs, mid)) continue;
-      if (currentDirection !== "recvonly" && currentDirection !== "sendrecv") continue;
+      const { mid, receiver } = transceiver;
+      if (mid === null || !Object.hasOwn(this.#theirs, mid) || !receives(transceiver)) continue;
       const track = this.#theirs[mid];
       if (track && mediaOf(track.kind) === receiver.track.kind) named.set(transceiver, track);
     }
@@ -554,6 +583,10 @@ export class Neighbour {
     }
   }
 }
+
+/** @param {RTCRtpTransceiver} transceiver */
+const receives = ({ currentDirection }) =>
+  currentDirection === "recvonly" || currentDirection === "sendrecv";
 
 /** @param {number} ms */
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));

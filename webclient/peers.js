@@ -9,7 +9,7 @@ import { Forwarder } from "./forwarder.js";
 import { Mending } from "./mending.js";
 import { Neighbour } from "./neighbour.js";
 import { noPathText } from "./path-watch.js";
-import { arrived, plan, select, shown, wants } from "./relay.js";
+import { arrived, plan, sameTrack, select, shown, wants } from "./relay.js";
 import { EMPTY_ROOM, edgeKey, reachable } from "./room.js";
 
 /** @import {Levels, Word} from "./control.js" */
@@ -122,8 +122,14 @@ export class Peers {
 
   async #look() {
     const counts = await this.#forwarder.counts();
-    for (const neighbour of this.#neighbours.values()) {
+    for (const [id, neighbour] of this.#neighbours) {
       await neighbour.look(counts, performance.now());
+      await neighbour.stopIntruders((track) => {
+        const { you, edges, standbys } = this.#room;
+        return [...edges, ...standbys].some(
+          (edge) => edge.parent === id && edge.child === you && sameTrack(edge, track),
+        );
+      });
     }
   }
 

@@ -23,6 +23,9 @@ import { isVisible } from "./names.js";
  * @property {string} name
  * @property {PublishedKind[]} publishes
  * @property {Muted} muted
+ * @property {PublishedKind[]} may what it may publish
+ * @property {boolean} moderator
+ * @property {number} hand its place in the order of raised hands, from 1; 0 while it is down
  */
 /** @typedef {{source: string, kind: StreamKind, parent: string, child: string}} Edge */
 /**
@@ -80,16 +83,20 @@ import { isVisible } from "./names.js";
  */
 
 /**
- * @typedef {{room: string, name: string, publishes: PublishedKind[], token?: string}} JoinMembers
+ * @typedef {{room: string, name: string, publishes: PublishedKind[], key?: string, token?: string}} JoinMembers
  * @typedef {{type: "join"} & JoinMembers} Join
  * @typedef {{type: "publish", publishes: PublishedKind[]}} Publish
  * @typedef {{type: "mute"} & Muted} Mute
  * @typedef {{type: "record", on: boolean}} RecordWish
+ * @typedef {{type: "block", participant: string, blocked: boolean}} Block
+ * @typedef {{type: "hand", raised: boolean, participant?: string}} Hand
+ * @typedef {{type: "grant", participant: string, kinds: PublishedKind[]}} Grant
  * @typedef {{type: "ready", source: string, kind: StreamKind, parent: string}} Ready
  * @typedef {{type: "signal", to: string} & SignalBody} Signal
  * @typedef {{type: "unreachable", neighbour: string}} Unreachable
  * @typedef {{type: "leave"} | {type: "ping"}} Bare
- * @typedef {Join | Publish | Mute | RecordWish | Ready | Signal | Unreachable | Bare} ClientMessage
+ * @typedef {Join | Publish | Mute | RecordWish | Block | Hand | Grant | Ready | Signal} Said
+ * @typedef {Said | Unreachable | Bare} ClientMessage
  */
 
 /** The largest message the server takes, in bytes of UTF-8. */
@@ -182,6 +189,9 @@ function participant(value) {
     name: string(member, "name"),
     publishes: list(member, "publishes").filter(isPublishedKind),
     muted: { audio: muted.audio === true, video: muted.video === true },
+    may: list(member, "may").filter(isPublishedKind),
+    moderator: member.moderator === true,
+    hand: number(member, "hand"),
   };
 }
 

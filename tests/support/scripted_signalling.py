@@ -28,6 +28,16 @@ PHONE = {
     "name": "+4930123456",
     "publishes": ["audio"],
     "muted": {"audio": False, "video": False},
+    "may": ["audio"],
+    "moderator": False,
+    "hand": 0,
+}
+NEWCOMER = {
+    "kind": "web",
+    "muted": {"audio": False, "video": False},
+    "may": ["audio", "screen", "video"],
+    "moderator": False,
+    "hand": 0,
 }
 
 PHONE_HZ = 1217
@@ -153,7 +163,7 @@ class ScriptedServer:
             await self._remove(message["token"].removeprefix("token-"))
         self._joined += 1
         me = f"web-{self._joined}"
-        entry = {"id": me, "kind": "web", "muted": {"audio": False, "video": False}}
+        entry = {"id": me} | NEWCOMER
         self.members[me] = Member(
             socket, entry | {"name": message["name"], "publishes": message["publishes"]}
         )
@@ -176,6 +186,17 @@ class ScriptedServer:
     async def _on_publish(self, me: str, message: dict[str, Any]) -> None:
         self.members[me].entry["publishes"] = message["publishes"]
         await self.changed()
+
+    async def _on_hand(self, me: str, message: dict[str, Any]) -> None:
+        self.members[message.get("participant", me)].entry["hand"] = int(message["raised"])
+        await self.changed()
+
+    async def _on_grant(self, me: str, message: dict[str, Any]) -> None:
+        self.members[message["participant"]].entry["may"] = message["kinds"]
+        await self.changed()
+
+    async def _on_block(self, me: str, message: dict[str, Any]) -> None:
+        """The test looks at what was said; the forest stays as it is."""
 
     async def _on_mute(self, me: str, message: dict[str, Any]) -> None:
         self.members[me].entry["muted"] = {kind: message[kind] for kind in ("audio", "video")}

@@ -19,6 +19,9 @@ test("the messages of docs/protocol.md's example are read", () => {
     name: "+4930123",
     publishes: ["audio"],
     muted: { audio: false, video: false },
+    may: ["audio"],
+    moderator: false,
+    hand: 0,
   };
   const roster = { type: "roster", version: 4, recorded: true, participants: [participant] };
   assert.deepEqual(parsed({ ...roster, unknown: 1 }), roster);
@@ -69,7 +72,8 @@ test("other servers for ICE are taken whole", () => {
 });
 
 test("a publishes entry of the future is left out", () => {
-  const participants = [{ id: "a", kind: "web", name: "A", publishes: ["audio", "screen", "smell"] }];
+  const publishes = ["audio", "screen", "smell"];
+  const participants = [{ id: "a", kind: "web", name: "A", publishes, may: publishes, hand: 0 }];
   assert.deepEqual(parsed({ type: "roster", version: 1, participants }).participants[0].publishes, [
     "audio",
     "screen",

@@ -17,6 +17,9 @@ const person = (id, kind = "web") => ({
   name: id,
   publishes: ["audio"],
   muted: { audio: false, video: false },
+  may: [],
+  moderator: false,
+  hand: 0,
 });
 const roster = (version, ...participants) => ({ type: "roster", version, participants });
 const attach = (source, parent, child, kind = "audio") => ({

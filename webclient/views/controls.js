@@ -1,8 +1,10 @@
 /** The bar at the bottom: microphone, camera, devices, leave; and the keys that do the same. */
 
 import { DEFAULT, NONE } from "../media.js";
+import { whyNot } from "../rights.js";
 import { deviceSelects } from "./devices.js";
 import { byId, setIcon, within } from "./dom.js";
+import { toast } from "./toasts.js";
 
 /** @import {LocalMedia} from "../media.js" */
 
@@ -38,11 +40,13 @@ export class ControlsView {
 
   /** Without a microphone there is nothing to mute: then the devices are shown. */
   toggleMute() {
+    if (this.#refused("audio")) return;
     if (this.#media.tracks.audio) this.#media.setMuted(!this.#media.muted);
     else this.#showSettings(true);
   }
 
   toggleCamera() {
+    if (this.#refused("video")) return;
     const { tracks, chosen } = this.#media;
     if (tracks.video) {
       this.#lastCamera = chosen.video;
@@ -50,6 +54,17 @@ export class ControlsView {
     } else {
       void this.#media.choose("video", this.#lastCamera);
     }
+  }
+
+  /**
+   * Whether the room does not let this person publish a kind: then they are told.
+   *
+   * @param {import("../rights.js").Right} kind
+   */
+  #refused(kind) {
+    const why = whyNot(this.#media.may, kind);
+    if (why !== null) toast(`${why}.`);
+    return why !== null;
   }
 
   /** @param {KeyboardEvent} event */
@@ -78,7 +93,23 @@ export class ControlsView {
     label(this.#mute, sound, silent ? "microphone-off" : "microphone", silent);
     const picture = tracks.video ? "Stop camera" : "Start camera";
     label(this.#camera, picture, tracks.video ? "camera" : "camera-off", !tracks.video);
+    restrict(this.#mute, "Listening only", whyNot(this.#media.may, "audio"));
+    restrict(this.#camera, "No camera here", whyNot(this.#media.may, "video"));
   }
+}
+
+/**
+ * The button stays in reach, so that everybody can learn why it does nothing.
+ *
+ * @param {HTMLButtonElement} button
+ * @param {string} text
+ * @param {string | null} why it may not be used; null: it may
+ */
+function restrict(button, text, why) {
+  button.setAttribute("aria-disabled", String(why !== null));
+  if (why === null) return;
+  within(button, "span", HTMLElement).textContent = text;
+  button.title = why;
 }
 
 /**

@@ -5,6 +5,7 @@ import { LevelMeter, TALKING } from "../levels.js";
 import { tails } from "../names.js";
 import { byId, copyOf, paintAvatar, setIcon, within, writeName } from "./dom.js";
 
+/** @import {Hearing} from "../hearing.js" */
 /** @import {SourceTracks} from "../peers.js" */
 /** @import {Participant} from "../protocol.js" */
 /** @import {Room} from "../room.js" */
@@ -20,10 +21,15 @@ export class TilesView {
   #grid = byId("tiles", HTMLElement);
   /** @type {Map<string, Tile>} */
   #tiles = new Map();
+  #hearing;
   #onBlocked;
 
-  /** @param {() => void} onBlocked the browser plays no sound before a click */
-  constructor(onBlocked) {
+  /**
+   * @param {Hearing} hearing
+   * @param {() => void} onBlocked the browser plays no sound before a click
+   */
+  constructor(hearing, onBlocked) {
+    this.#hearing = hearing;
     this.#onBlocked = onBlocked;
     new ResizeObserver(() => this.#fit()).observe(this.#grid);
     setInterval(() => this.#tiles.forEach((tile) => tile.measure()), LEVEL_INTERVAL_MS);
@@ -49,14 +55,21 @@ export class TilesView {
       const tail = apart.get(participant.id);
       if (isYou)
         tile.update({ ...participant, muted: { ...participant.muted, audio: muted } }, own, tail);
-      else tile.update(participant, streams.get(participant.id) ?? {}, tail);
+      else {
+        // What is still passed on for others is not played any more.
+        const blocked = this.#hearing.blocked.has(participant.id);
+        tile.update(participant, (!blocked && streams.get(participant.id)) || {}, tail);
+        tile.adjust(blocked, this.#hearing.volumeOf(participant));
+      }
     }
     this.#fit();
   }
 
   /** @param {import("../control.js").Levels} levels by participant */
   tell(levels) {
-    for (const [id, level] of Object.entries(levels)) this.#tiles.get(id)?.tell(level);
+    for (const [id, level] of Object.entries(levels)) {
+      if (!this.#hearing.blocked.has(id)) this.#tiles.get(id)?.tell(level);
+    }
   }
 
   clear() {
@@ -77,6 +90,7 @@ export class TilesView {
     const known = this.#tiles.get(participant.id);
     if (known) return known;
     const tile = new Tile(participant, isYou, this.#onBlocked);
+    tile.onUnblock = () => this.#hearing.block(participant.id, false);
     this.#tiles.set(participant.id, tile);
     this.#grid.append(tile.element);
     return tile;
@@ -108,6 +122,7 @@ class Tile {
   #toldAt = -Infinity;
   /** @type {MediaStreamTrack | undefined} */
   #sound;
+  onUnblock = () => {};
 
   /**
    * @param {Participant} participant
@@ -123,6 +138,18 @@ class Tile {
     setIcon(this.element, ".kind", kind);
     this.#video.muted = isYou;
     this.#video.onresize = () => this.#showPicture();
+    within(this.element, ".unblock", HTMLButtonElement).onclick = () => this.onUnblock();
+  }
+
+  /**
+   * What this person made of the participant.
+   *
+   * @param {boolean} blocked
+   * @param {number} volume 0 to 1
+   */
+  adjust(blocked, volume) {
+    this.element.classList.toggle("is-blocked", blocked);
+    this.#video.volume = volume;
   }
 
   /**
