@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from gateway.address import Address
+from gateway.conference.permissions import Rules
 from gateway.conference.rooms import Rooms, Surroundings
 from gateway.errors import Reason
 from gateway.ports import (
@@ -40,14 +41,20 @@ class _EveryRoom:
 class SmallGateway:
     """Starts and stops with the context; `plane` is not started yet."""
 
-    def __init__(self, plane: MediaPlane, host: str = "127.0.0.1") -> None:
+    def __init__(
+        self, plane: MediaPlane, host: str = "127.0.0.1", rules: Rules | None = None
+    ) -> None:
+        """`rules` of who may publish, in every room."""
         self.plane = plane
         self.host = host
+        self._rules = rules or Rules()
 
     async def __aenter__(self) -> Self:
         loop = asyncio.get_running_loop()
         time = Surroundings(loop.time, loop.call_at)
-        self.rooms = Rooms(_EveryRoom(), self.plane, BreadthFirst(2), time, 100)
+        self.rooms = Rooms(
+            _EveryRoom(), self.plane, BreadthFirst(2), time, 100, rules=lambda _: self._rules
+        )
         await self.plane.start(self.rooms.on_media_event)
         self.sip = SipBridge(listen=self.host, port=0)
         await self.sip.start(self.rooms)
