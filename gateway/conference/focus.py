@@ -122,9 +122,16 @@ class Conference:
         return len(self._members) >= self._max_participants
 
     def join(
-        self, participant: Participant, *, native: bool, now: float, key: str | None = None
+        self,
+        participant: Participant,
+        *,
+        native: bool,
+        now: float,
+        key: str | None = None,
+        former: ParticipantId | None = None,
     ) -> None:
-        """`key` is a moderator's. What the participant may not publish, it does not publish.
+        """`key` is a moderator's; `former` has just left to come back as this one, which has its
+        rights. What the participant may not publish, it does not publish.
 
         Raises `Refused`: busy where the conference is full, forbidden for a wrong key.
         """
@@ -132,7 +139,7 @@ class Conference:
             most = self._max_participants
             raise Refused(Reason.BUSY, f"the conference is full: {most} participants are in")
         assert participant.id not in {SEAT, *self._members}
-        self._permissions.join(participant.id, native=native, key=key)
+        self._permissions.join(participant.id, native=native, key=key, former=former)
         self._members[participant.id] = _Member(participant, native)
         self._apply_permissions()
         self._roster_changed()

@@ -5,6 +5,7 @@ Pure, and knows nothing of trees or legs: the focus tells who comes and goes, an
 """
 
 import hmac
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
@@ -68,6 +69,14 @@ class _Member:
     moderator: bool
 
 
+@dataclass(frozen=True, slots=True)
+class _Departure:
+    """How things stood before somebody left."""
+
+    who: ParticipantId
+    members: Mapping[ParticipantId, _Member]
+
+
 class Permissions:
     """Of all who are in; in order of joining."""
 
@@ -75,6 +84,7 @@ class Permissions:
         self._rules = rules
         self._members: dict[ParticipantId, _Member] = {}
         self._hands: list[ParticipantId] = []
+        self._last_departure: _Departure | None = None
 
     def check_key(self, key: str | None) -> None:
         """Raises `Refused` (forbidden) for a key that is not the room's.
@@ -85,17 +95,41 @@ class Permissions:
             text = "the key in your link is not this room's: ask for the new link"
             raise Refused(Reason.FORBIDDEN, text)
 
-    def join(self, who: ParticipantId, *, native: bool, key: str | None = None) -> None:
-        """Raises `Refused` (forbidden) as `check_key` does."""
+    def join(
+        self,
+        who: ParticipantId,
+        *,
+        native: bool,
+        key: str | None = None,
+        former: ParticipantId | None = None,
+    ) -> None:
+        """`former` has just left to come back as `who`, which stands as it did.
+
+        Raises `Refused` (forbidden) as `check_key` does.
+        """
         self.check_key(key)
         everyone = self._rules.publishing is Publishing.EVERYONE
         may = _possible(native) if everyone else NOTHING
         self._members[who] = _Member(native, may, moderator=False)
+        if former is not None:
+            self._take_over(who, former)
         if key is not None:
             self._appoint(who)
         self._succeed()
 
+    def _take_over(self, who: ParticipantId, former: ParticipantId) -> None:
+        departure = self._last_departure
+        if departure is None or departure.who != former:
+            return
+        was = departure.members[former]
+        self._members[who] = was
+        if was.moderator:
+            # Whom its absence made a moderator is one no more.
+            for other in self._members.keys() & departure.members.keys():
+                self._members[other] = departure.members[other]
+
     def leave(self, who: ParticipantId) -> None:
+        self._last_departure = _Departure(who, dict(self._members))
         del self._members[who]
         self._drop_hand(who)
         self._succeed()

@@ -245,12 +245,14 @@ class Rooms:
         leg: Leg,
         publishes: frozenset[MediaKind],
         key: str | None = None,
+        former: ParticipantId | None = None,
     ) -> None:
         """A native participant joins; `leg` hears of the roster first and of its edges then.
 
-        `key` is a moderator's. Raises `Refused`: busy, forbidden for a wrong key.
+        `key` is a moderator's; `former` the participant that has just left to come back so.
+        Raises `Refused`: busy, forbidden for a wrong key.
         """
-        self._enter(room, leg, native=True, publishes=publishes, key=key)
+        self._enter(room, leg, native=True, publishes=publishes, key=key, former=former)
 
     def withdraw(self, leg: ParticipantId) -> None:
         """A native participant leaves; it is hung up as soon as nobody depends on it any more."""
@@ -461,6 +463,7 @@ class Rooms:
         native: bool,
         publishes: frozenset[MediaKind],
         key: str | None = None,
+        former: ParticipantId | None = None,
     ) -> None:
         now = self._time.clock()
         room = self._rooms.get(name) or _Room(
@@ -469,7 +472,7 @@ class Rooms:
         )
         participant = Participant(leg.id, leg.kind, leg.name, publishes)
         try:
-            room.conference.join(participant, native=native, now=now, key=key)
+            room.conference.join(participant, native=native, now=now, key=key, former=former)
         except Refused:
             if not native:
                 self._plane.close(leg.id)

@@ -49,9 +49,15 @@ class NativeFocus(Focus, Protocol):
         ...
 
     def enter(
-        self, room: RoomName, leg: Leg, publishes: frozenset[MediaKind], key: str | None = None
+        self,
+        room: RoomName,
+        leg: Leg,
+        publishes: frozenset[MediaKind],
+        key: str | None = None,
+        former: ParticipantId | None = None,
     ) -> None:
-        """The leg joins; it hears of the roster first, of its edges then. Raises `Refused`."""
+        """The leg joins, with the rights of `former` if it comes back; it hears of the roster
+        first, of its edges then. Raises `Refused`."""
         ...
 
     def withdraw(self, leg: ParticipantId) -> None:
@@ -288,7 +294,8 @@ class Session:
         self._state = _State.ENTERING
         try:
             room = self._focus.route(Address("web", join.room, self._host), self._caller())
-            self._focus.enter(room, self, join.publishes, join.key)
+            former = before.id if before is not None else None
+            self._focus.enter(room, self, join.publishes, join.key, former)
         except Refused as refused:
             self._state = _State.WAITING
             _log.info(

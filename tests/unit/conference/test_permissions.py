@@ -132,3 +132,27 @@ def test_the_word_answers_a_raised_hand_and_its_withdrawal_does_not() -> None:
 
 def test_the_key_is_in_no_log() -> None:
     assert "secret" not in repr(Rules(key="a long secret"))
+
+
+def test_who_comes_back_stands_as_before_and_no_heir_stays_in_its_place() -> None:
+    permissions = room(LECTURE, ANA, BEN)
+    permissions.leave(ANA)
+    assert permissions.standing(BEN).moderator
+    again = ParticipantId("ana-2")
+    permissions.join(again, native=True, former=ANA)
+    assert permissions.standing(again) == Standing(EVERYTHING, moderator=True)
+    assert permissions.standing(BEN) == Standing(NOTHING)
+    permissions.grant(again, BEN, SOUND)
+    permissions.leave(BEN)
+    permissions.join(BEN, native=True, former=BEN)
+    assert permissions.standing(BEN) == Standing(SOUND)
+
+
+def test_only_who_left_last_is_remembered() -> None:
+    permissions = room(LECTURE, ANA, BEN)
+    permissions.leave(ANA)
+    permissions.leave(BEN)
+    permissions.join(PHONE, native=False)
+    permissions.join(ANA, native=True, former=ANA)
+    permissions.join(BEN, native=True, former=ANA)
+    assert not permissions.standing(BEN).moderator

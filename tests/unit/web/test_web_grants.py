@@ -106,3 +106,18 @@ async def test_a_block_ends_the_edge_and_its_end_brings_it_back(site: Site, ana:
     assert (await ben.until("attach"))["source"] == ana.id
     await ben.send(type="block", participant="web-000000", blocked=True)
     assert (await ben.until("error"))["code"] == "unknown-peer"
+
+
+async def test_a_moderator_whose_connection_broke_is_one_again(site: Site, ana: Browser) -> None:
+    ben = await site.joined("Ben")
+    again = await site.browser()
+    await again.join("Ana", token=ana.token)
+    assert (await entry(again, again))["moderator"] is True
+    await ben.roster_of("Ben", "Ana")
+    assert (await entry_now(again, ben))["moderator"] is False
+
+
+async def entry_now(browser: Browser, whose: Browser) -> dict[str, Any]:
+    """Somebody's line, after a change of one's own."""
+    await browser.send(type="hand", raised=True)
+    return await entry(browser, whose)
