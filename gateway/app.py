@@ -67,6 +67,7 @@ class Gateway:
             key=config.web.key,
             state_dir=config.state_dir,
             ice_servers=_ice_servers(config),
+            monitor_token=config.web.monitor_token,
             status=self.status,
             metrics=self.metrics,
             sounds=prompts.find(config.media.language, config.media.sounds),
@@ -109,7 +110,7 @@ class Gateway:
 
     def metrics(self) -> bytes:
         """The same in numbers for Prometheus, without a line for each call."""
-        return exposition(self._open_now(), self._plane.statistics())
+        return exposition(self._open_now(), self._plane.statistics(), self.rooms.tree_figures())
 
     def _open_now(self) -> dict[str, int]:
         parts: list[_Inventoried | None] = [
@@ -149,7 +150,14 @@ class Gateway:
                 lines.append(f"           make an account: trestle account add {who}")
         else:
             lines.append(f"  XMPP     off: {self.xmpp_off}")
+        lines.append(f"  Monitor  http://localhost:{self.web.port}/monitor{self._monitor_query()}")
         return "\n".join(lines)
+
+    def _monitor_query(self) -> str:
+        """A token of the admin's own is not told: it has its place."""
+        if self._config.web.monitor_token is not None:
+            return " (with web.monitor_token)"
+        return f"?token={self.web.own_monitor_token()}"
 
     async def _open(self, bridge: Bridge) -> None:
         await bridge.start(self.rooms)

@@ -142,6 +142,32 @@ class Signal:
     body: Mapping[str, object]
 
 
+class FaultKind(StrEnum):
+    """What can be done to a participant of an experiment; docs/protocol.md, `fault`."""
+
+    KILL = "kill"
+    """It is gone without a word, and comes back as somebody new."""
+    FREEZE = "freeze"
+    """It passes nothing on."""
+    LOSS = "loss"
+    """A part of what it sends is lost."""
+    DELAY = "delay"
+    """What it sends is held back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Behave as if this had happened; only in rooms that are for experiments."""
+
+    fault: FaultKind
+    seconds: float
+    """How long it lasts; of no meaning for a kill."""
+    ratio: float | None = None
+    """Of a loss: 0 to 1."""
+    ms: float | None = None
+    """Of a delay."""
+
+
 @dataclass(frozen=True, slots=True)
 class QualityTold:
     """How the media of some legacy participants does; those that are not named did not change."""
@@ -149,7 +175,7 @@ class QualityTold:
     legs: Mapping[ParticipantId, LegStatistics]
 
 
-LegEvent = RosterChanged | Attach | Detach | Standby | Signal | QualityTold
+LegEvent = RosterChanged | Attach | Detach | Standby | Signal | QualityTold | Fault
 
 
 class Leg(Protocol):

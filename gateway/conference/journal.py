@@ -37,7 +37,8 @@ class Journal:
     def __init__(self, now: float, keep: float = KEEP, most: int = MOST) -> None:
         self._keep = keep
         self._most = most
-        self._oldest: dict[Key, Entry] = {}
+        self.oldest: dict[Key, Entry] = {}
+        """The picture of `since`."""
         self._changes: deque[Change] = deque()
         self._now: dict[Key, Entry] = {}
         self.since = now
@@ -60,12 +61,16 @@ class Journal:
 
     def at(self, time: float) -> dict[Key, Entry]:
         """The whole picture as it was then; before `since` it is that of `since`."""
-        picture = dict(self._oldest)
+        picture = dict(self.oldest)
         for change in self._changes:
             if change.at > max(time, self.since):
                 break
             _apply(change, picture)
         return picture
+
+    def changes(self) -> list[Change]:
+        """All that came after `oldest`."""
+        return list(self._changes)
 
     def after(self, number: int) -> list[Change] | None:
         """All changes since the one of this number; None: they are not all known any more."""
@@ -83,7 +88,7 @@ class Journal:
         self._changes.append(Change(self.number, now, key, entry))
         while len(self._changes) > self._most or self._changes[0].at < now - self._keep:
             oldest = self._changes.popleft()
-            _apply(oldest, self._oldest)
+            _apply(oldest, self.oldest)
             self.since = oldest.at
 
 

@@ -13,6 +13,8 @@ from typing import Protocol
 from gateway.address import Address
 from gateway.conference.announcements import Announcements, Play, StopPlaying
 from gateway.conference.focus import Conference, Departed, Shown
+from gateway.conference.injection import Injection, Injector
+from gateway.conference.monitor import Monitor, TreeFigures
 from gateway.conference.permissions import Rules
 from gateway.conference.report import Report
 from gateway.conference.seat_signal import SeatSignal
@@ -75,6 +77,8 @@ class DialPlan(Protocol):
 
     def is_declared(self, room: RoomName) -> bool: ...
 
+    def is_lab(self, room: RoomName) -> bool: ...
+
 
 class Handle(Protocol):
     """Of a timer; asyncio's TimerHandle is one."""
@@ -110,6 +114,7 @@ class _Room:
     announcements: Announcements
     legs: dict[ParticipantId, Leg] = field(default_factory=dict)
     timer: Handle | None = None
+    injector: Injector | None = None
     may_record_again: float = 0.0
 
 
@@ -139,6 +144,7 @@ class Rooms:
         self._rules = rules
         self.may_record = recording
         """Whether native participants may."""
+        self.monitor = Monitor()
         self._rooms: dict[RoomName, _Room] = {}
         self._seated: dict[ParticipantId, _Seated] = {}
         self._opening: dict[ParticipantId, tuple[RoomName, Leg]] = {}
@@ -235,6 +241,7 @@ class Rooms:
         self._drain(seated.room, room)
         if not room.legs:
             del self._rooms[seated.room]
+            self.monitor.closed(seated.room)
             _log.info("room %s is empty and closed", seated.room)
 
     # --- native participants ----------------------------------------------------------------
@@ -333,6 +340,8 @@ class Rooms:
 
     def ready(self, edge: Edge) -> None:
         now = self._time.clock()
+        if edge.child in self._seated:
+            self.monitor.ready(self._seated[edge.child].room, edge, now)
         self._act(edge.child, lambda conference: conference.ready(edge, now))
 
     def signal(self, leg: ParticipantId, to: ParticipantId, body: Mapping[str, object]) -> None:
@@ -383,6 +392,7 @@ class Rooms:
                 if room in self._rooms:
                     now = self._time.clock()
                     conference = self._rooms[room].conference
+                    self.monitor.ready(room, edge, now)
                     conference.ready(edge, now)
                     self._drain(room, self._rooms[room])
             case Measured(room, legs):
@@ -404,10 +414,58 @@ class Rooms:
         here = {leg: one for leg, one in legs.items() if leg in self._seated}
         for leg, measured in here.items():
             self._seated[leg].statistics = measured
+        self.monitor.measured(name, here, self._time.clock())
         if here and name in self._rooms:
             for listener in list(self._rooms[name].legs.values()):
                 if self._seated[listener.id].native:
                     listener.notify(QualityTold(here))
+
+    # --- experiments ------------------------------------------------------------------------
+
+    def clock(self) -> float:
+        """The time of the monitor's entries."""
+        return self._time.clock()
+
+    def is_lab(self, room: RoomName) -> bool:
+        return self._plan.is_lab(room)
+
+    def inject(self, name: RoomName, injection: Injection) -> None:
+        """Failures come to this room from now on, in place of those that came so far.
+
+        Raises `Refused`: not-found where nobody is in it, forbidden where it is not for this.
+        """
+        if not self.is_lab(name):
+            text = f"no failures for {name!r}: its dial plan does not say 'lab: yes' of this room"
+            raise Refused(Reason.FORBIDDEN, text)
+        room = self._rooms.get(name)
+        if room is None:
+            raise Refused(Reason.NOT_FOUND, f"nobody is in {name!r} now")
+        now = self._time.clock()
+        room.injector = Injector(injection, now)
+        _log.info("%s: %s", name, injection)
+        self.monitor.watches[name].injecting(room.injector.describe(), now)
+        self._set_timer(name, room)
+
+    def stop_injecting(self, name: RoomName) -> None:
+        room = self._rooms.get(name)
+        if room is not None and room.injector is not None:
+            room.injector = None
+            _log.info("%s: no failures are injected any more", name)
+            self.monitor.watches[name].injecting(None, self._time.clock())
+            self._set_timer(name, room)
+
+    def _inject(self, name: RoomName, room: _Room, now: float) -> None:
+        if room.injector is None:
+            return
+        native = [leg for leg in room.legs if self._seated[leg].native]
+        fault = room.injector.injection.fault
+        for victim in room.injector.victims(room.conference.forests, native, now):
+            _log.info("%s: %s strikes %s", name, fault.fault, victim)
+            self.monitor.totals.faults += 1
+            self._tell(name, room, victim, fault)
+        self.monitor.watches[name].injecting(room.injector.describe(), now)
+        if room.injector.has_ended(now):
+            self.stop_injecting(name)
 
     # --- for status and shutdown ------------------------------------------------------------
 
@@ -417,6 +475,9 @@ class Rooms:
             "participants": len(self._seated),
             "legs_opening": len(self._opening),
         }
+
+    def tree_figures(self) -> TreeFigures:
+        return self.monitor.figures(room.conference.forests for room in self._rooms.values())
 
     def describe(self) -> Mapping[str, object]:
         """Every room with its roster and its trees, as plain values for JSON."""
@@ -513,7 +574,9 @@ class Rooms:
 
     def _drain(self, name: RoomName, room: _Room) -> None:
         """Tells everyone concerned what the conference decided, and sets its timer anew."""
+        now, has_seat = self._time.clock(), room.conference.has_seat
         for event in room.conference.events():
+            self.monitor.told(name, event, now, seat=has_seat)
             match event:
                 case RosterChanged(roster):
                     for leg in list(room.legs.values()):
@@ -553,7 +616,12 @@ class Rooms:
         if room.timer is not None:
             room.timer.cancel()
             room.timer = None
-        deadlines = (room.conference.next_timeout(), room.announcements.next_timeout())
+        injecting = None if room.injector is None else room.injector.next_timeout()
+        deadlines = (
+            room.conference.next_timeout(),
+            room.announcements.next_timeout(),
+            injecting,
+        )
         deadline = min((one for one in deadlines if one is not None), default=None)
         if deadline is not None and room.legs:
             room.timer = self._time.call_at(deadline, lambda: self._on_timer(name, room))
@@ -573,6 +641,7 @@ class Rooms:
         now = self._time.clock()
         room.conference.handle_timeout(now)
         room.announcements.handle_timeout(now)
+        self._inject(name, room, now)
         self._drain(name, room)
 
 

@@ -160,9 +160,7 @@ class Watch:
             for stream in [stream for stream in said if stream[1] in gone]:
                 del said[stream]
 
-    def _count_stalls(
-        self, who: ParticipantId, receives: Sequence[Receiving], now: float
-    ) -> bool:
+    def _count_stalls(self, who: ParticipantId, receives: Sequence[Receiving], now: float) -> bool:
         """Whether there were more since the last report."""
         said = self._stalls.setdefault(who, {})
         more = 0

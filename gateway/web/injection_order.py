@@ -1,4 +1,4 @@
-"""What the monitor's page asks for when it injects failures; docs/monitor.md is the specification."""
+"""The order to inject failures, as it comes over the API; docs/monitor.md specifies it."""
 
 import json
 from collections.abc import Mapping
@@ -63,10 +63,9 @@ def _number(
     order: Mapping[str, object], name: str, default: float, low: float, high: float
 ) -> float:
     number = order.get(name, default)
-    is_number = isinstance(number, int | float) and not isinstance(number, bool)
-    if not is_number or not low <= number <= high:  # which NaN is not either
-        raise BadOrder(f"{name}: expected a number from {low:g} to {high:g}")
-    return number
+    if isinstance(number, int | float) and not isinstance(number, bool) and low <= number <= high:
+        return number
+    raise BadOrder(f"{name}: expected a number from {low:g} to {high:g}")
 
 
 def _source(order: Mapping[str, object]) -> ParticipantId | None:

@@ -15,6 +15,9 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
+from gateway.conference.monitor import TreeFigures
+from gateway.conference.report import Method
+from gateway.ports import StreamKind
 from gateway.statistics import EngineStatistics, Histogram
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -35,10 +38,13 @@ _TOTALS = (
 _QUANTILES = ("0.5", "0.99", "1")
 
 
-def exposition(open_now: Mapping[str, int], engines: Mapping[int, EngineStatistics]) -> bytes:
+def exposition(
+    open_now: Mapping[str, int], engines: Mapping[int, EngineStatistics], trees: TreeFigures
+) -> bytes:
     """`open_now` as in the status; `engines` by the numbers of the media workers."""
     registry = CollectorRegistry()
     registry.register(_Collector(open_now, engines))
+    registry.register(_Trees(trees))
     return generate_latest(registry)
 
 
@@ -118,3 +124,40 @@ def _buckets(histogram: Histogram) -> list[tuple[str, float]]:
     """Prometheus wants each to hold all that is below it too."""
     names = [*(str(float(bound)) for bound in histogram.bounds), "+Inf"]
     return list(zip(names, accumulate(histogram.counts), strict=True))
+
+
+class _Trees(Collector):
+    """Of all rooms together: no line for each room, and none for each participant."""
+
+    def __init__(self, figures: TreeFigures) -> None:
+        self._figures = figures
+
+    def collect(self) -> Iterator[Metric]:
+        figures, totals = self._figures, self._figures.totals
+        trees = GaugeMetricFamily("trestle_trees", "Planned trees", labels=("kind",))
+        for kind in StreamKind:
+            trees.add_metric((kind,), figures.trees.get(kind, 0))
+        edges = GaugeMetricFamily(
+            "trestle_tree_edges", "Edges that stand or stand by", labels=("kind", "state")
+        )
+        for (kind_name, state), count in figures.edges.items():
+            edges.add_metric((kind_name, state), count)
+        methods = GaugeMetricFamily(
+            "trestle_tree_edges_by_method", "Edges by how they are sent", labels=("method",)
+        )
+        for method in Method:
+            methods.add_metric((method,), figures.methods.get(method, 0))
+        yield from (trees, edges, methods)
+        for name, text, value in (
+            ("tree_depth_max", "Edges from root to leaf in the deepest tree", figures.depth),
+            ("tree_neighbours_max", "Neighbours of who has the most", figures.neighbours),
+        ):
+            yield GaugeMetricFamily(f"trestle_{name}", text, value=value)
+        for name, text, total in (
+            ("tree_moves", "Nodes that got another parent", totals.moves),
+            ("tree_promotions", "Those that went to their standby parent", totals.promotions),
+            ("tree_stalls", "Streams that stood still, by reports", totals.stalls),
+            ("tree_stalled_seconds", "How long in all", totals.stalled_ms / 1000),
+            ("tree_faults", "Failures injected on purpose", totals.faults),
+        ):
+            yield CounterMetricFamily(f"trestle_{name}", text, value=total)

@@ -54,8 +54,8 @@ Check the link, or <a href="/">choose a room</a>.</p>
 
 
 class Pages:
-    """Serves the single page under `/` and `/<room>`, its parts under `/assets/`, and what phones
-    hear of the gateway under `/assets/sounds/`."""
+    """Serves the page under `/` and `/<room>`, the one under `/monitor`, their parts under
+    `/assets/`, and what phones hear of the gateway under `/assets/sounds/`."""
 
     def __init__(self, sounds: Mapping[str, Path]) -> None:
         """`sounds`: the file of each prompt."""
@@ -65,6 +65,7 @@ class Pages:
     def routes(self) -> list[web.RouteDef]:
         return [
             web.get("/", self._index),
+            web.get("/monitor", self._monitor),
             web.get("/assets/sounds/{prompt}", self._sound),
             web.get("/assets/{path:.+}", self._asset),
             web.get("/{room}", self._room),
@@ -74,6 +75,9 @@ class Pages:
 
     async def _index(self, _: web.Request) -> web.StreamResponse:
         return self._file("index.html")
+
+    async def _monitor(self, _: web.Request) -> web.StreamResponse:
+        return self._file("monitor.html")
 
     async def _room(self, request: web.Request) -> web.StreamResponse:
         written = request.match_info["room"]

@@ -19,6 +19,7 @@ from gateway.ports import (
     Attach,
     Detach,
     Edge,
+    Fault,
     LegEvent,
     MediaKind,
     Muted,
@@ -427,6 +428,7 @@ def welcome(
     seat: ParticipantId,
     *,
     may_record: bool,
+    lab: bool,
 ) -> str:
     return _write(
         "welcome",
@@ -436,6 +438,7 @@ def welcome(
         ice_servers=list(ice_servers),
         seat=seat,
         may_record=may_record,
+        lab=lab,
     )
 
 
@@ -458,6 +461,8 @@ def event(leg_event: LegEvent) -> str:
             return signal(sender, body)
         case QualityTold(legs):
             return _write("quality", participants={leg: _quality(one) for leg, one in legs.items()})
+        case Fault():
+            return _fault(leg_event)
         case _:
             assert_never(leg_event)
 
@@ -509,6 +514,12 @@ def _quality(measured: LegStatistics) -> Mapping[str, object]:
         "jitter_ms": measured.jitter_ms,
         "round_trip_ms": measured.round_trip_ms,
     }
+
+
+def _fault(fault: Fault) -> str:
+    needs = {"ratio": fault.ratio, "ms": fault.ms}
+    given = {name: value for name, value in needs.items() if value is not None}
+    return _write("fault", fault=fault.fault, seconds=fault.seconds, **given)
 
 
 def _edge(message: str, edge: Edge, **more: object) -> str:

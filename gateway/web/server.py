@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Protocol
 from urllib.parse import urlsplit
 
 from aiohttp import web
@@ -18,6 +19,8 @@ from gateway.web.badhttp import server_log
 from gateway.web.ice_servers import IceServers
 from gateway.web.listener import listening_socket
 from gateway.web.metrics import CONTENT_TYPE
+from gateway.web.monitor import Monitored, MonitorPages
+from gateway.web.monitor_token import own_token
 from gateway.web.pages import Pages, add_headers
 from gateway.web.protocol import MAX_MESSAGE_BYTES
 from gateway.web.session import Limits, NativeFocus, Session
@@ -67,6 +70,10 @@ class Tokens:
             del self._session_of[token]
 
 
+class WebFocus(NativeFocus, Monitored, Protocol):
+    """All that the web server needs of the rooms."""
+
+
 class WebServer:
     """HTTP and WebSocket listeners; a `ports.Bridge` but for the richer focus that it needs."""
 
@@ -80,13 +87,14 @@ class WebServer:
         key: Path | None = None,
         state_dir: Path,
         ice_servers: IceServers | None = None,
+        monitor_token: str | None = None,
         status: Callable[[], Mapping[str, object]],
         metrics: Callable[[], bytes],
         sounds: Mapping[str, Path] | None = None,
         limits: Limits | None = None,
     ) -> None:
         """`port` and `tls_port` 0 mean any free port, and then tell which one it became; `sounds`
-        are the prompts' files by name."""
+        are the prompts' files by name. Without a `monitor_token` there is one of our own."""
         self.port = port
         self.tls_port = tls_port
         self._listen = listen
@@ -94,6 +102,8 @@ class WebServer:
         self._key = key
         self._state_dir = state_dir
         self._ice_servers = ice_servers or IceServers()
+        self._monitor_token = monitor_token
+        self._monitor: MonitorPages | None = None
         self._status = status
         self._metrics = metrics
         self._sounds = sounds or {}
@@ -101,17 +111,18 @@ class WebServer:
         self._tokens = Tokens()
         self._sessions: dict[ParticipantId, Session] = {}
         self._running: set[asyncio.Task[None]] = set()
-        self._focus: NativeFocus | None = None
+        self._focus: WebFocus | None = None
         self._open = AsyncExitStack()
 
     # --- ports.Bridge -----------------------------------------------------------------------
 
-    async def start(self, focus: NativeFocus) -> None:
+    async def start(self, focus: WebFocus) -> None:
         """Returns when browsers can come. Raises `TrestleError`: a port, the certificate."""
         self._focus = focus
+        self._monitor = MonitorPages(self._monitor_token or self.own_monitor_token(), focus)
         async with AsyncExitStack() as opened:
             runner = web.AppRunner(
-                self._application(),
+                self._application(self._monitor),
                 access_log=None,
                 logger=server_log(),
                 keepalive_timeout=KEEPALIVE_TIMEOUT,
@@ -129,6 +140,8 @@ class WebServer:
     async def stop(self) -> None:
         """Says goodbye to everyone, waits a little, and leaves nothing open."""
         self._focus = None
+        if self._monitor is not None:
+            self._monitor.stop()
         sessions = list(self._sessions.values())
         for session in sessions:
             session.end(Reason.SHUTDOWN, "the server is stopping")
@@ -139,11 +152,16 @@ class WebServer:
         await self._open.aclose()
 
     def inventory(self) -> Mapping[str, int]:
-        return {"web_sockets": len(self._sessions)}
+        feeds = {} if self._monitor is None else self._monitor.inventory()
+        return {"web_sockets": len(self._sessions), **feeds}
+
+    def own_monitor_token(self) -> str:
+        """The one that serves where the admin gave none. Raises `TrestleError`."""
+        return own_token(self._state_dir)
 
     # --- HTTP -------------------------------------------------------------------------------
 
-    def _application(self) -> web.Application:
+    def _application(self, monitor: MonitorPages) -> web.Application:
         application = web.Application(client_max_size=1024)
         application.on_response_prepare.append(add_headers)
         application.add_routes(
@@ -152,6 +170,7 @@ class WebServer:
                 web.get("/health", self._health),
                 web.get("/api/status", self._tell_status),
                 web.get("/metrics", self._tell_metrics),
+                *monitor.routes(),
                 *Pages(self._sounds).routes(),
             ]
         )

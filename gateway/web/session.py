@@ -48,6 +48,10 @@ class NativeFocus(Focus, Protocol):
         """Whether `record` is allowed at all."""
         ...
 
+    def is_lab(self, room: RoomName) -> bool:
+        """Whether failures may be injected into this room."""
+        ...
+
     def enter(
         self,
         room: RoomName,
@@ -306,9 +310,12 @@ class Session:
             return
         self._state = _State.JOINED
         token = self._tokens.issue(self)
-        may_record = self._focus.may_record
         self._send(
-            protocol.welcome(self.id, token, room, self._servers(), SEAT, may_record=may_record)
+            protocol.welcome(
+                *(self.id, token, room, self._servers(), SEAT),
+                may_record=self._focus.may_record,
+                lab=self._focus.is_lab(room),
+            )
         )
         for event in self._held:
             self._send(protocol.event(event))

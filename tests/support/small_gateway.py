@@ -37,6 +37,9 @@ class _EveryRoom:
     def is_declared(self, room: RoomName) -> bool:
         return False
 
+    def is_lab(self, room: RoomName) -> bool:
+        return False
+
 
 class SmallGateway:
     """Starts and stops with the context; `plane` is not started yet."""

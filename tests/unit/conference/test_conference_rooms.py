@@ -184,6 +184,9 @@ class Plan:
     def is_declared(self, room: RoomName) -> bool:
         return room == ROOM
 
+    def is_lab(self, room: RoomName) -> bool:
+        return False
+
 
 class House:
     """Rooms with everything around them in the test's hand."""

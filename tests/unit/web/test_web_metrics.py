@@ -2,6 +2,7 @@
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from gateway.conference.monitor import TreeFigures
 from gateway.statistics import EngineStatistics, Histogram, Tally
 from gateway.web.metrics import exposition
 
@@ -38,7 +39,7 @@ def read(text: bytes) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
 
 
 def test_counts_and_distributions_stand_there_for_each_worker() -> None:
-    samples = read(exposition({"sip_dialogs": 2}, {0: engine(5), 3: engine(6)}))
+    samples = read(exposition({"sip_dialogs": 2}, {0: engine(5), 3: engine(6)}, TreeFigures()))
     assert samples["trestle_sip_dialogs", ()] == 2
     assert samples["trestle_media_packets_lost_total", (("worker", "0"),)] == 5
     assert samples["trestle_media_packets_lost_total", (("worker", "3"),)] == 6
@@ -56,4 +57,4 @@ def test_counts_and_distributions_stand_there_for_each_worker() -> None:
 
 
 def test_without_an_engine_there_is_still_the_rest() -> None:
-    assert read(exposition({"rooms": 0}, {}))["trestle_rooms", ()] == 0
+    assert read(exposition({"rooms": 0}, {}, TreeFigures()))["trestle_rooms", ()] == 0

@@ -205,6 +205,7 @@ class TestWhatTheServerSays:
             [{"urls": "stun:s"}],
             ParticipantId("seat"),
             may_record=True,
+            lab=True,
         )
         assert json.loads(text) == {
             "type": "welcome",
@@ -214,6 +215,7 @@ class TestWhatTheServerSays:
             "ice_servers": [{"urls": "stun:s"}],
             "seat": "seat",
             "may_record": True,
+            "lab": True,
         }
 
     def test_roster(self) -> None:

@@ -144,7 +144,7 @@ class TestStatus:
     async def test_status_is_told_on_the_machine(self, site: Site) -> None:
         ana = await site.joined("Ana")
         async with site.http.get(f"{site.url}/api/status") as answer:
-            assert await answer.json() == {"open": {"web_sockets": 1}}
+            assert await answer.json() == {"open": {"web_sockets": 1, "monitor_feeds": 0}}
         await ana.socket.close()
 
     async def test_metrics_are_told_on_the_machine(self, site: Site) -> None:
@@ -187,7 +187,7 @@ class TestTheSocket:
     async def test_is_no_page(self, site: Site) -> None:
         async with site.http.get(f"{site.url}/ws") as answer:
             assert answer.status == 400
-        assert site.server.inventory() == {"web_sockets": 0}
+        assert site.server.inventory()["web_sockets"] == 0
 
     async def test_opens_only_so_often(self, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(server_module, "MAX_SOCKETS", 1)

@@ -22,6 +22,8 @@ from gateway.web.session import Limits
 
 PATIENCE = 5.0
 
+MONITOR_TOKEN = "a-token-for-the-monitor"
+
 
 class SilentPlane:
     """A media plane without media. The seat answers an offer once `go_on` is set."""
@@ -188,11 +190,12 @@ async def running_site(
     rules: Rules | None = None,
     sounds: Mapping[str, Path] | None = None,
     ice_servers: IceServers | None = None,
+    plan: Path | None = None,
 ) -> AsyncIterator[Site]:
     loop = asyncio.get_running_loop()
     plane = SilentPlane()
     rooms = Rooms(
-        load_plan(None),
+        load_plan(plan),
         plane,
         BreadthFirst(2),
         Surroundings(loop.time, loop.call_at),
@@ -207,7 +210,8 @@ async def running_site(
         state_dir=state_dir,
         ice_servers=ice_servers,
         status=lambda: {"open": server.inventory()},
-        metrics=lambda: exposition(server.inventory(), {}),
+        monitor_token=MONITOR_TOKEN,
+        metrics=lambda: exposition(server.inventory(), {}, rooms.tree_figures()),
         sounds=sounds,
         limits=limits,
     )
@@ -221,4 +225,4 @@ async def running_site(
                 await site.close()
     finally:
         await server.stop()
-    assert server.inventory() == {"web_sockets": 0}
+    assert server.inventory() == {"web_sockets": 0, "monitor_feeds": 0}
