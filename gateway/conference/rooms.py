@@ -334,8 +334,9 @@ class Rooms:
     def report(self, leg: ParticipantId, report: Report) -> None:
         seated = self._seated.get(leg)
         if seated is not None:
-            room = self._rooms[seated.room]
-            if room.conference.report(leg, report, self._time.clock()):
+            room, now = self._rooms[seated.room], self._time.clock()
+            self.monitor.reported(seated.room, leg, report, now)
+            if room.conference.report(leg, report, now):
                 self._drain(seated.room, room)
 
     def ready(self, edge: Edge) -> None:

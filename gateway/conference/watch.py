@@ -217,6 +217,7 @@ def _participant(one: Participant) -> Entry:
         "name": one.name,
         "publishes": sorted(one.publishes),
         "muted": {"audio": one.muted.audio, "video": one.muted.video},
+        "online": one.online,
     }
 
 
