@@ -30,11 +30,13 @@ async def two(browser: Browser) -> AsyncIterator[tuple[Listener, Listener]]:
     """Two people at the page who hear each other."""
     server = ScriptedServer()
     await server.start()
-    ana, ben = [await join(browser, server, person) for person in range(2)]
-    await server.until(lambda: len(server.ready) == 2)
-    await hear_each_other(ana, ben)
-    yield ana, ben
-    await server.stop()
+    try:
+        ana, ben = [await join(browser, server, person) for person in range(2)]
+        await server.until(lambda: server.has("web-1", "web-2") and server.has("web-2", "web-1"))
+        await hear_each_other(ana, ben)
+        yield ana, ben
+    finally:
+        await server.stop()
 
 
 async def hear_each_other(ana: Listener, ben: Listener) -> None:

@@ -56,6 +56,10 @@ def credentials(coturn: Coturn, now: float) -> list[dict[str, Any]]:
     return [dict(one) for one in servers.for_participant(ParticipantId("web-1"), now)]
 
 
+def receive_each_other(server: ScriptedServer) -> bool:
+    return server.has("web-1", "web-2") and server.has("web-2", "web-1")
+
+
 async def way(page: Page) -> tuple[str, str]:
     """The kinds of both ends of the only connection."""
     [one] = await page.evaluate("connections.ways()")
@@ -94,7 +98,7 @@ async def test_passwords_that_have_ended_are_refused_and_new_ones_bring_the_way_
     for who in ("web-1", "web-2"):
         fresh = credentials(coturn, time.time())
         await server.tell(who, {"type": "ice_servers", "ice_servers": fresh})
-    await server.until(lambda: len(server.ready) == 2, seconds=30)
+    await server.until(lambda: receive_each_other(server), seconds=30)
     assert await way(ana.page) == ("relay", "relay")
     assert (await ana.hears())[HZ[1]] > AUDIBLE_DB
     assert (await ben.hears())[HZ[0]] > AUDIBLE_DB
@@ -107,7 +111,7 @@ async def test_new_passwords_are_used_by_the_next_restart_without_a_break(
 ) -> None:
     server.ice_servers = credentials(coturn, time.time() - 300)
     ana, ben = [await join(browser, server, person) for person in range(2)]
-    await server.until(lambda: len(server.ready) == 2, seconds=20)
+    await server.until(lambda: receive_each_other(server), seconds=20)
     fresh = credentials(coturn, time.time())
     for who in ("web-1", "web-2"):
         await server.tell(who, {"type": "ice_servers", "ice_servers": fresh})
@@ -126,7 +130,7 @@ async def test_a_turn_server_that_goes_is_told_and_used_again_when_it_is_back(
     async with Coturn() as coturn:
         server.ice_servers = credentials(coturn, time.time())
         ana, ben = [await join(browser, server, person) for person in range(2)]
-        await server.until(lambda: len(server.ready) == 2, seconds=20)
+        await server.until(lambda: receive_each_other(server), seconds=20)
     toasts = ana.page.locator("#toasts")
     await expect(toasts).to_contain_text("The connection with Ben was lost", timeout=40_000)
     async with Coturn(coturn.port):
