@@ -6,7 +6,7 @@
 import { dutyOf } from "./duty.js";
 import { sameTrack } from "./relay.js";
 import { Repair } from "./repair.js";
-import { EMPTY_ROOM } from "./room.js";
+import { EMPTY_ROOM, reachable } from "./room.js";
 
 /** @import {Forwarder} from "./forwarder.js" */
 /** @import {Neighbour} from "./neighbour.js" */
@@ -21,6 +21,12 @@ export class Mending {
   #repair = new Repair();
   #room = EMPTY_ROOM;
   #duty = "";
+  /** Feeds that have stopped.
+   * @type {Set<number>} */
+  #missed = new Set();
+  /** Neighbours whose connection is gone.
+   * @type {Set<string>} */
+  #lost = new Set();
 
   /**
    * @param {Forwarder} forwarder
@@ -44,12 +50,20 @@ export class Mending {
   /** @param {Room} room as it is now */
   update(room) {
     this.#room = room;
+    const here = reachable(room);
+    for (const id of this.#lost) if (!here.has(id)) this.#lost.delete(id);
     this.#ask(this.#repair.update(room));
   }
 
   /** @param {string} neighbour whose connection is gone */
   lost(neighbour) {
+    this.#lost.add(neighbour);
     this.#ask(this.#repair.lost(neighbour));
+  }
+
+  /** @param {string} neighbour whose connection stands */
+  found(neighbour) {
+    this.#lost.delete(neighbour);
   }
 
   /**
@@ -68,6 +82,8 @@ export class Mending {
    */
   missing(feed, missing, received) {
     const stream = received.find(({ track }) => this.#forwarder.feedOf(track) === feed);
+    if (missing) this.#missed.add(feed);
+    else this.#missed.delete(feed);
     if (stream === undefined) return;
     const spare = this.#repair.standbyFor(stream)?.parent;
     const other = received.find((one) => one.from === spare && sameTrack(one, stream));
@@ -79,6 +95,15 @@ export class Mending {
     );
   }
 
+  /**
+   * Whether a stream has stopped, or its parent's connection is gone.
+   *
+   * @param {Received<MediaStreamTrack>} one
+   */
+  isMissed({ from, track }) {
+    return this.#missed.has(this.#forwarder.feedOf(track) ?? -1) || this.#lost.has(from);
+  }
+
   /** @param {readonly Received<MediaStreamTrack>[]} received */
   watch(received) {
     const duty = dutyOf(
@@ -88,6 +113,8 @@ export class Mending {
       (track) => this.#forwarder.feedOf(track),
       (id) => this.#neighbours.get(id)?.outlets ?? [],
     );
+    const watched = new Set(duty.watched.map(({ feed }) => feed));
+    for (const feed of this.#missed) if (!watched.has(feed)) this.#missed.delete(feed);
     const text = JSON.stringify(duty);
     if (text === this.#duty) return;
     this.#duty = text;

@@ -29,6 +29,8 @@ import { availableBitrate, senderStats } from "./reports.js";
 const GATHERING_TIMEOUT_MS = 1_000;
 /** Edges are told one by one, and one offer is for all of them. */
 const GATHER_EDGES_MS = 5;
+/** When a jitter buffer has begun to play what comes, at the latest. */
+const JITTER_BUFFER_MS = 200;
 /** The seat answers at once, or something on the way to it was lost. */
 const ANSWER_TIMEOUT_MS = 10_000;
 
@@ -68,7 +70,7 @@ const ANSWER_TIMEOUT_MS = 10_000;
  * @property {number} forwarded frames or packets
  */
 
-/** @typedef {Received<MediaStreamTrack> & {end: AbortController}} Incoming */
+/** @typedef {Received<MediaStreamTrack> & {plays: boolean, end: AbortController}} Incoming */
 
 export class Neighbour {
   #id;
@@ -142,7 +144,7 @@ export class Neighbour {
   /**
    * What the neighbour sends us, as far as it said what that is.
    *
-   * @returns {Received<MediaStreamTrack>[]}
+   * @returns {Incoming[]}
    */
   received() {
     return [...this.#incoming.values()];
@@ -535,12 +537,20 @@ export class Neighbour {
   #await(receiver, { source, kind }) {
     const end = new AbortController();
     /** @type {Incoming} */
-    const incoming = { from: this.#id, source, kind, track: receiver.track, live: false, end };
+    const incoming = {
+      ...{ from: this.#id, source, kind, track: receiver.track },
+      ...{ live: false, plays: false, end },
+    };
     this.#guard("arrival", async () => {
       await (this.#forwarder.nextFrame(receiver.track) ?? mediaArrives(receiver, end.signal));
       if (end.signal.aborted) return;
       incoming.live = true;
+      incoming.plays = kind !== "audio";
       this.#on.change();
+      if (incoming.plays) return;
+      await sleep(JITTER_BUFFER_MS);
+      incoming.plays = true;
+      if (!end.signal.aborted) this.#on.change();
     });
     return incoming;
   }

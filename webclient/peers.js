@@ -9,7 +9,7 @@ import { Forwarder } from "./forwarder.js";
 import { Mending } from "./mending.js";
 import { Neighbour } from "./neighbour.js";
 import { noPathText } from "./path-watch.js";
-import { arrived, plan, sameTrack, select, shown, wants } from "./relay.js";
+import { arrived, plan, playable, sameTrack, select, shown, wants } from "./relay.js";
 import { EMPTY_ROOM, edgeKey, reachable } from "./room.js";
 
 /** @import {Levels, Word} from "./control.js" */
@@ -225,7 +225,7 @@ export class Peers {
   #flow() {
     const { you, seat } = this.#room;
     const { edges, idle } = this.#mending;
-    const received = this.#received();
+    const received = playable(this.#received(), (one) => this.#mending.isMissed(one));
     const selected = select(you, edges, received);
     const sends = plan(you, edges, this.#own, selected, idle);
     const wanted = wants(you, seat, edges);
@@ -319,6 +319,7 @@ export class Peers {
    * @param {RTCPeerConnectionState} state
    */
   #stateChanged(id, state) {
+    if (state === "connected") this.#mending.found(id);
     if (state === "connected" && this.#troubled.delete(id)) this.#on.trouble(id, null);
     if (id !== this.#room.seat) return;
     if (state === "connected") this.#seatAttempts = 0;

@@ -34,6 +34,23 @@ import { mediaOf, publishedOf } from "./protocol.js";
  */
 
 /**
+ * A jitter buffer plays nothing of what has only just begun: as long as the old parent's sound is
+ * good, that of the new one is not taken to be here.
+ *
+ * @template T
+ * @param {readonly (Received<T> & {plays: boolean})[]} received
+ * @param {(one: Received<T>) => boolean} isMissed whether it has stopped
+ * @returns {Received<T>[]}
+ */
+export function playable(received, isMissed) {
+  const good = received.filter((one) => one.live && one.plays && !isMissed(one));
+  return received.map((one) => {
+    const waits = one.live && !one.plays && good.some((other) => sameTrack(other, one));
+    return waits ? { ...one, live: false } : one;
+  });
+}
+
+/**
  * The one track per source and kind that we pass on.
  *
  * While a stream has an old parent and a new one, the old one's goes on until the new one's has

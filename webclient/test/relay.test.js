@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { arrived, assign, plan, select, shown, wants } from "../relay.js";
+import { arrived, assign, plan, playable, select, shown, wants } from "../relay.js";
 
 const edge = (source, parent, child, kind = "audio") => ({ source, kind, parent, child });
 const received = (from, source, kind, track, live = true) => ({ from, source, kind, track, live });
@@ -131,4 +131,17 @@ test("only what finds no transceiver is added", () => {
     { source: "a", kind: "high" },
   ];
   assert.deepEqual(assign([lane("audio", null)], wanted), { carry: [wanted[0]], add: [wanted[1]] });
+});
+
+test("sound that has only begun waits while the old one is good, and not when that has stopped", () => {
+  const sound = { source: "ana", kind: "audio" };
+  const old = { ...sound, from: "ben", track: "old", live: true, plays: true };
+  const fresh = { ...sound, from: "cleo", track: "new", live: true, plays: false };
+  const live = (received, isMissed = () => false) =>
+    playable(received, isMissed).filter((one) => one.live).map(({ track }) => track);
+  assert.deepEqual(live([old, fresh]), ["old"]);
+  assert.deepEqual(live([old, { ...fresh, plays: true }]), ["old", "new"]);
+  assert.deepEqual(live([old, fresh], ({ from }) => from === "ben"), ["old", "new"]);
+  assert.deepEqual(live([fresh]), ["new"]);
+  assert.deepEqual(live([{ ...old, source: "dora" }, fresh]), ["old", "new"]);
 });
