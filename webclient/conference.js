@@ -36,6 +36,7 @@ const KINDS = /** @type {const} */ (["audio", "video", "screen"]);
  * @property {(text: string) => void} notice something the person should know
  * @property {(about: string, text: string | null) => void} standing the same for as long as it is
  *     so; null: it is over
+ * @property {() => void} killed on purpose: come back as somebody new
  * @property {(ending: Ending) => void} ended not by us
  */
 
@@ -47,6 +48,7 @@ const NOBODY = Object.freeze({
   levels() {},
   notice() {},
   standing() {},
+  killed() {},
   ended() {},
 });
 
@@ -137,6 +139,21 @@ export class Conference {
     this.#send(wish);
   }
 
+  /** Gone without a word, as if the page had been killed. */
+  #vanish() {
+    this.#signaling.vanish();
+    this.#close();
+  }
+
+  /** @param {import("./protocol.js").FaultMessage} fault */
+  #suffer(fault) {
+    console.info("a failure on purpose:", fault);
+    if (fault.fault !== "kill") return this.#peers.suffer(fault);
+    const { killed } = this.#on;
+    this.#vanish();
+    killed();
+  }
+
   /** We are out for the person, and stay for a moment for those whom we relay to. */
   leave() {
     const endSounds = playSilently(this.#sounds);
@@ -197,6 +214,9 @@ export class Conference {
         break;
       case "signal":
         this.#peers.receive(message);
+        break;
+      case "fault":
+        if (this.#room.lab) this.#suffer(message);
         break;
       case "error":
         this.#refused(message);

@@ -130,6 +130,11 @@ export class Forwarder {
     return new Promise((resolve) => this.#awaited.set(feed, resolve));
   }
 
+  /** @param {import("./protocol.js").FaultMessage} fault of what is sent, on purpose */
+  suffer(fault) {
+    this.#worker?.postMessage({ type: "fault", fault });
+  }
+
   /** @param {number | null} id of a feed or an outlet whose connection is over */
   forget(id) {
     if (id === null) return;

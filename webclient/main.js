@@ -120,6 +120,10 @@ class RoomPage {
         levels: (levels) => this.#tiles.tell(levels),
         notice: toast,
         standing: standingToast,
+        killed: () => {
+          this.#clear();
+          this.#join(this.#name);
+        },
         ended: (ending) => this.#ended(ending),
       },
     );

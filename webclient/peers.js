@@ -112,6 +112,11 @@ export class Peers {
     this.renewSeat();
   }
 
+  /** @param {import("./protocol.js").FaultMessage} fault of what we send, on purpose */
+  suffer(fault) {
+    this.#forwarder.suffer(fault);
+  }
+
   /** What we send to whom, and how. */
   async stats() {
     const counts = await this.#forwarder.counts();

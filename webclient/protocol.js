@@ -58,6 +58,16 @@ import { isVisible } from "./names.js";
  * @property {RTCIceServer[]} ice_servers
  * @property {string} seat
  * @property {boolean} may_record whether `record` is allowed here
+ * @property {boolean} lab whether failures are made here on purpose
+ */
+
+/**
+ * @typedef {object} FaultMessage
+ * @property {"fault"} type
+ * @property {"kill" | "freeze" | "loss" | "delay"} fault
+ * @property {number} seconds
+ * @property {number} [ratio] of a loss, 0 to 1
+ * @property {number} [ms] of a delay
  */
 
 /**
@@ -78,7 +88,7 @@ import { isVisible } from "./names.js";
  * @typedef {{type: "bye", reason: string, text: string}} Bye
  * @typedef {{type: "pong"}} Pong
  * @typedef {Welcome | RosterMessage | EdgeMessage | StandbyMessage | QualityMessage} RoomMessage
- * @typedef {RoomMessage | SignalMessage | IceServersMessage | ErrorMessage} ToldMessage
+ * @typedef {RoomMessage | SignalMessage | IceServersMessage | FaultMessage | ErrorMessage} ToldMessage
  * @typedef {ToldMessage | Bye | Pong} ServerMessage
  */
 
@@ -128,6 +138,26 @@ export function parse(text) {
   return read === undefined || !Object.hasOwn(READERS, type) ? null : read(message);
 }
 
+const FAULTS = /** @type {const} */ (["kill", "freeze", "loss", "delay"]);
+
+/**
+ * @param {Record<string, unknown>} message
+ * @returns {FaultMessage}
+ */
+function fault(message) {
+  const word = FAULTS.find((one) => one === message.fault);
+  if (word === undefined) throw new ProtocolError(`no fault is ${JSON.stringify(message.fault)}`);
+  const seconds = number(message, "seconds");
+  switch (word) {
+    case "loss":
+      return { type: "fault", fault: word, seconds, ratio: number(message, "ratio") };
+    case "delay":
+      return { type: "fault", fault: word, seconds, ms: number(message, "ms") };
+    default:
+      return { type: "fault", fault: word, seconds };
+  }
+}
+
 /** @type {Record<string, (message: Record<string, unknown>) => ServerMessage>} */
 const READERS = {
   welcome: (message) => ({
@@ -138,6 +168,7 @@ const READERS = {
     ice_servers: iceServers(message),
     seat: string(message, "seat"),
     may_record: message.may_record === true,
+    lab: message.lab === true,
   }),
   ice_servers: (message) => ({ type: "ice_servers", ice_servers: iceServers(message) }),
   roster: (message) => ({
@@ -146,6 +177,7 @@ const READERS = {
     recorded: message.recorded === true,
     participants: list(message, "participants").map(participant),
   }),
+  fault,
   attach: (message) => ({ type: "attach", ...edge(message) }),
   detach: (message) => ({ type: "detach", ...edge(message) }),
   standby: (message) => ({ type: "standby", ...edge(message), on: message.on === true }),

@@ -4,6 +4,7 @@
  */
 
 import { Exchange } from "./exchange.js";
+import { Faults, LOST } from "./faults.js";
 import { Lookout } from "./lookout.js";
 import { stampOf } from "./stamp.js";
 
@@ -26,7 +27,8 @@ import { stampOf } from "./stamp.js";
 /**
  * @typedef {{type: "order", outlet: number, order: Order} | {type: "counts", number: number}
  *   | {type: "forget", id: number} | {type: "duty", duty: Duty} | {type: "await", feed: number}
- *   | {type: "heard", neighbour: string}} Request
+ *   | {type: "heard", neighbour: string}
+ *   | {type: "fault", fault: import("./protocol.js").FaultMessage}} Request
  */
 /**
  * @typedef {{type: "ready"} | {type: "paint" | "unfit", outlet: number}
@@ -49,11 +51,18 @@ const outlets = new Map();
  * @type {Map<number, number>} */
 const loudest = new Map();
 let levelsAt = 0;
+const faults = new Faults(Math.random);
+/** In the order in which they go.
+ * @type {{outlet: number, frame: Frame}[]} */
+const held = [];
 
 /** @param {Report} report */
 const tell = (report) => globalThis.postMessage(report);
 
-const lookout = new Lookout(tell);
+const lookout = new Lookout((finding) => {
+  // Who is frozen gives no sign of life either.
+  if (finding.type !== "beats" || !faults.frozen(performance.now())) tell(finding);
+});
 
 // @ts-ignore: the event is a worker's
 globalThis.onrtctransform = ({ transformer }) => {
@@ -68,6 +77,8 @@ globalThis.onmessage = (/** @type {MessageEvent<Request>} */ { data }) => {
       return carryOut();
     case "forget":
       return forget(data.id);
+    case "fault":
+      return faults.begin(data.fault, performance.now());
     case "counts":
       return tell({ type: "counts", number: data.number, counts: exchange.counts() });
     case "duty":
@@ -151,14 +162,38 @@ function carryOut() {
   const { write, askFeed, askOwn, paint, unfit } = exchange.drain();
   for (const { outlet, frame, data } of write) {
     if (frame.data !== data) frame.data = data;
+    const hold = faults.hold(performance.now());
+    if (hold === LOST) continue;
     lookout.sent(outlet);
-    outlets.get(outlet)?.writer.write(frame).catch(ignore);
+    if (hold > 0) holdBack(outlet, frame, hold);
+    else send(outlet, frame);
   }
   for (const feed of askFeed) feeds.get(feed)?.sendKeyFrameRequest().catch(ignore);
   // COMPAT: Chromium 156 has it not: there a change of size, or the page, brings the key frame.
   for (const outlet of askOwn) outlets.get(outlet)?.transformer.generateKeyFrame?.().catch(ignore);
   for (const outlet of new Set(paint)) tell({ type: "paint", outlet });
   for (const outlet of new Set(unfit)) tell({ type: "unfit", outlet });
+}
+
+/**
+ * @param {number} outlet
+ * @param {Frame} frame
+ */
+function send(outlet, frame) {
+  outlets.get(outlet)?.writer.write(frame).catch(ignore);
+}
+
+/**
+ * @param {number} outlet
+ * @param {Frame} frame
+ * @param {number} ms not less than before, but for what has passed since: none overtakes another
+ */
+function holdBack(outlet, frame, ms) {
+  held.push({ outlet, frame });
+  setTimeout(() => {
+    const first = held.shift();
+    if (first !== undefined) send(first.outlet, first.frame);
+  }, ms);
 }
 
 /** A stream that ended while a frame was on its way: the reader's end tells. */

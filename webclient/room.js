@@ -13,6 +13,7 @@
  * @property {string} name
  * @property {string} seat the id of the gateway's own node in the trees
  * @property {boolean} mayRecord
+ * @property {boolean} lab whether failures are made here on purpose
  * @property {boolean} recorded whether what is said is being recorded
  * @property {number} version of the roster; below 0 before the first
  * @property {readonly Participant[]} participants in order of joining
@@ -27,6 +28,7 @@ export const EMPTY_ROOM = Object.freeze({
   name: "",
   seat: "seat",
   mayRecord: false,
+  lab: false,
   recorded: false,
   version: -1,
   participants: [],
@@ -43,8 +45,8 @@ export const EMPTY_ROOM = Object.freeze({
 export function reduce(room, message) {
   switch (message.type) {
     case "welcome": {
-      const { you, room: name, seat, may_record: mayRecord } = message;
-      return { ...EMPTY_ROOM, you, name, seat, mayRecord };
+      const { you, room: name, seat, may_record: mayRecord, lab } = message;
+      return { ...EMPTY_ROOM, you, name, seat, mayRecord, lab };
     }
     case "roster":
       return message.version < room.version ? room : withRoster(room, message);

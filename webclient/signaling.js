@@ -117,6 +117,12 @@ export class Signaling {
     this.#drop();
   }
 
+  /** Says nothing at all; `ended` is not called. */
+  vanish() {
+    this.#ended = true;
+    this.#drop();
+  }
+
   /** The network is back: do not wait for the next attempt. */
   retryNow() {
     if (this.#ended || this.#socket !== null || !this.#joined) return;

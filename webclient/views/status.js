@@ -14,6 +14,7 @@ const BANNER = {
 export class StatusView {
   #banner = byId("connection-banner", HTMLElement);
   #secrecy = byId("secrecy-notice", HTMLElement);
+  #lab = byId("lab-notice", HTMLElement);
 
   /** @param {string} room */
   constructor(room) {
@@ -23,6 +24,7 @@ export class StatusView {
   /** @param {Room} room */
   render(room) {
     document.title = `${room.name} (${room.participants.length}) · Trestle`;
+    this.#lab.hidden = !room.lab;
     const notice = secrecyNotice(room);
     this.#secrecy.hidden = notice === null;
     // Set only when it is another one: each setting is read out.
