@@ -15,9 +15,13 @@ import { edgesOf, pairOf } from "./timeline.js";
 
 const SPACE = "http://www.w3.org/2000/svg";
 const BOX = { width: 132, height: 26 };
-const COLUMN = BOX.width + 215;
-const ROW = 46;
+/** Between columns and rows; with many nodes there is no room for texts beside the lines. */
+const WIDE = { column: BOX.width + 215, row: 46 };
+const TIGHT = { column: BOX.width + 70, row: 29 };
+const MOST_WIDE = 30;
 const MARGIN = 16;
+/** With more nodes than that names point outwards, so that they do not meet. */
+const MOST_LEVEL = 24;
 /** With more lines than that, their texts would only cover each other. */
 const MOST_TEXTS = 40;
 const LONGEST_NAME = 17;
@@ -25,6 +29,8 @@ const LONGEST_NAME = 17;
 export class Drawing {
   #svg;
   #onChoose;
+  /** The tree that is drawn. */
+  #shown = "";
 
   /**
    * @param {SVGSVGElement} svg
@@ -64,17 +70,27 @@ export class Drawing {
   #drawTree(picture, edges, source, look, now) {
     const root = picture.participants.get(source)?.kind === "web" ? source : SEAT;
     const layout = tidyTree(root, edges);
-    const places = new Map(layout.nodes.map((node) => [node.id, spot(node)]));
-    const lines = [...layout.others, ...layout.feeds].map((edge) =>
-      treeLine(edge, places, picture, now, look.chosen),
+    const texts = layout.nodes.length <= MOST_WIDE;
+    const { column, row } = texts ? WIDE : TIGHT;
+    const places = new Map(
+      layout.nodes.map((node) => {
+        return [node.id, { x: MARGIN + node.column * column, y: MARGIN + (node.row + 0.5) * row }];
+      }),
     );
-    const boxes = layout.nodes.map((node) => box(node, picture, look.chosen, root));
-    const width = layout.columns * COLUMN - (COLUMN - BOX.width) + 2 * MARGIN;
-    const height = Math.max(layout.rows, 1) * ROW + 2 * MARGIN;
+    const lines = [...layout.others, ...layout.feeds].map((edge) =>
+      treeLine(edge, places, picture, now, look.chosen, texts),
+    );
+    const boxes = layout.nodes.map((node) => box(node, places, picture, look.chosen, root));
+    const width = (layout.columns - 1) * column + BOX.width + 2 * MARGIN;
+    const height = Math.max(layout.rows, 1) * row + 2 * MARGIN;
     this.#show([...lines.flat(), ...boxes], 0, 0, width, height);
     this.#svg.setAttribute("width", String(width));
     this.#svg.setAttribute("height", String(height));
     this.#svg.classList.remove("fits");
+    const shown = `${look.source} ${look.kind}`;
+    // Another tree: its root comes into sight.
+    if (this.#shown !== shown) this.#nodeOf(root)?.scrollIntoView({ block: "center" });
+    this.#shown = shown;
   }
 
   /**
@@ -84,7 +100,7 @@ export class Drawing {
    * @param {number} now
    */
   #drawCircle(picture, edges, look, now) {
-    const radius = Math.max(150, 4.2 * picture.participants.size);
+    const radius = Math.max(190, 4.2 * picture.participants.size);
     const { spots, lines } = circle(picture, edges, radius, now);
     const texts = lines.length <= MOST_TEXTS;
     const drawn = lines.flatMap((line) => circleLine(line, spots, picture, texts, look.chosen));
@@ -94,6 +110,7 @@ export class Drawing {
     this.#svg.removeAttribute("width");
     this.#svg.removeAttribute("height");
     this.#svg.classList.add("fits");
+    this.#shown = "";
   }
 
   /**
@@ -121,22 +138,17 @@ export class Drawing {
   }
 }
 
-/**
- * @param {Placed} node
- * @returns {{x: number, y: number}} the left end of its box, in the middle
- */
-function spot({ column, row }) {
-  return { x: MARGIN + column * COLUMN, y: MARGIN + (row + 0.5) * ROW };
-}
+/** @typedef {Map<string, {x: number, y: number}>} Places the left ends of boxes, in the middle */
 
 /**
  * @param {Placed} node
+ * @param {Places} places
  * @param {Picture} picture
  * @param {string | null} chosen
  * @param {string} root
  */
-function box(node, picture, chosen, root) {
-  const { x, y } = spot(node);
+function box(node, places, picture, chosen, root) {
+  const { x, y } = places.get(node.id) ?? { x: 0, y: 0 };
   const group = nodeGroup(node.id, picture, chosen);
   group.classList.toggle("root", node.id === root);
   group.classList.toggle("cut", node.cut);
@@ -149,16 +161,17 @@ function box(node, picture, chosen, root) {
 
 /**
  * @param {Edge} edge
- * @param {Map<string, {x: number, y: number}>} places
+ * @param {Places} places
  * @param {Picture} picture
  * @param {number} now
  * @param {string | null} chosen
+ * @param {boolean} texts
  */
-function treeLine(edge, places, picture, now, chosen) {
+function treeLine(edge, places, picture, now, chosen, texts) {
   const [from, to] = [places.get(edge.parent), places.get(edge.child)];
   if (from === undefined || to === undefined) return [];
   const [x1, x2] = [from.x + BOX.width, to.x];
-  const bend = Math.max(40, (x2 - x1) / 2);
+  const bend = Math.max(30, (x2 - x1) / 2);
   const d = `M${x1},${from.y} C${x1 + bend},${from.y} ${x2 - bend},${to.y} ${x2},${to.y}`;
   const line = draw("path", { d, class: `edge ${edge.state} ${healthOf(edge, now)}` });
   line.classList.toggle("aside", chosen !== null && ![edge.parent, edge.child].includes(chosen));
@@ -166,7 +179,7 @@ function treeLine(edge, places, picture, now, chosen) {
   const trip = picture.trips.get(pairOf(edge.parent, edge.child));
   const written = edgeText(edge, trip);
   line.append(title(`${nameOf(edge.parent, picture)} → ${nameOf(edge.child, picture)}: ${written}`));
-  if (edge.state === "standby" || written === "") return [line];
+  if (!texts || edge.state === "standby" || written === "") return [line];
   const label = text(written, { x: x2 - 8, y: to.y - 6, "text-anchor": "end", class: "label" });
   return [line, label];
 }
@@ -199,7 +212,10 @@ function circleLine(line, spots, picture, texts, chosen) {
   const written = [what, trip].filter(Boolean).join(" · ");
   path.append(title(`${nameOf(line.from, picture)} → ${nameOf(line.to, picture)}: ${written}`));
   if (!texts || line.streams === 0) return [path];
-  const [x, y] = [(from.x + 2 * middleX + to.x) / 4, (from.y + 2 * middleY + to.y) / 4];
+  // Nearer to the sender: there no two of them meet.
+  const along = (/** @type {number[]} */ [start = 0, middle = 0, end = 0]) =>
+    0.42 * start + 0.46 * middle + 0.12 * end;
+  const [x, y] = [along([from.x, middleX, to.x]), along([from.y, middleY, to.y])];
   return [path, text(written, { x, y, "text-anchor": "middle", class: "label" })];
 }
 
@@ -213,11 +229,13 @@ function disc({ id, x, y, turn, relays }, picture, chosen) {
   const group = nodeGroup(id, picture, chosen);
   const away = radius + 6;
   const isLeft = Math.cos(turn) < -0.01;
-  const degrees = (turn * 180) / Math.PI + (isLeft ? 180 : 0);
+  const level = picture.participants.size <= MOST_LEVEL;
+  const degrees = level ? 0 : (turn * 180) / Math.PI + (isLeft ? 180 : 0);
+  const isAside = !level || Math.abs(Math.cos(turn)) > 0.01;
   const label = text(nameOf(id, picture), {
     transform: `translate(${x + away * Math.cos(turn)} ${y + away * Math.sin(turn)}) rotate(${degrees})`,
-    "text-anchor": isLeft ? "end" : "start",
-    dy: 4.5,
+    "text-anchor": isAside ? (isLeft ? "end" : "start") : "middle",
+    dy: level ? 4.5 + 6 * Math.sin(turn) : 4.5,
   });
   group.append(draw("circle", { cx: x, cy: y, r: radius }), label);
   return group;

@@ -23,8 +23,9 @@ export class ReplayBar {
   constructor(onChange) {
     this.#onChange = onChange;
     this.#slider.oninput = () => {
+      const time = this.#now + Number(this.#slider.value);
       this.#pause();
-      this.#go(this.#now + Number(this.#slider.value));
+      this.#go(time);
     };
     this.#live.onclick = () => {
       this.#pause();
