@@ -27,8 +27,9 @@ format:                 ## let ruff rewrite what `make check` complains about
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-screenshot: $(VENV)/development node_modules/.package-lock.json  ## take docs/conference.png anew
+screenshot: $(VENV)/development node_modules/.package-lock.json  ## take docs/conference.png and docs/monitor.png anew
 	TRESTLE_SCREENSHOT=docs/conference.png $(BIN)/pytest tests/interop/test_main_job.py -k four
+	TRESTLE_MONITOR_SCREENSHOT=docs/monitor.png $(BIN)/pytest tests/browser/test_monitor.py -k three
 
 bench-media: $(VENV)/development    ## legs per core, beside Janus; best on a machine with nothing else to do
 	@scripts/install-packages --optional bench
