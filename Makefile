@@ -65,6 +65,11 @@ bench-trees: $(VENV)/development    ## what the trees cost the peers, simulated,
 	@scripts/install-packages --optional peers
 	PYTHONPATH=tests $(BIN)/python -m load.rooms
 
+bench-churn: $(VENV)/development    ## 80 receivers that fail and come back, and what they miss; ARGS="--seconds 15 --rates 1 4"
+	@scripts/install-packages --optional server
+	@mkdir -p build/bench
+	PYTHONPATH=tests $(BIN)/python -m load.churn $(ARGS)
+
 $(BIN)/python:
 	@scripts/install-packages python
 	python3 -m venv $(VENV)
@@ -82,4 +87,4 @@ node_modules/.package-lock.json: package.json package-lock.json
 	$(NPM) ci
 	touch $@
 
-.PHONY: help setup run test check format screenshot sounds bench-media bench-delay bench-relay bench-gaps bench-loss bench-trees
+.PHONY: help setup run test check format screenshot sounds bench-media bench-delay bench-relay bench-gaps bench-loss bench-trees bench-churn

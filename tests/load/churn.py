@@ -2,7 +2,8 @@
 
 The real gateway, one publisher and 80 receivers that speak docs/protocol.md over real web sockets
 and relay UDP packets of real size and rate. Receivers fail without a word, at places that five
-distributions draw, and come back as new ones. A stall: more than 200 ms between packets of sound.
+distributions draw, and come back as new ones. A stall: more than 200 ms between packets of sound,
+without the time in which this program, which plays them all, got no processor.
 """
 
 import argparse
@@ -17,12 +18,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gateway.ports import ParticipantId
 from gateway.trees.failures import Distribution, victim
 from gateway.trees.topology import Tree
 from load.churn_client import Client
 from load.churn_peer import TICK
+from load.own_time import OwnTime
 from load.process import family_cpu_seconds
+from load.real_tree import deepest, real_tree
 from load.stalls import PACKET, STALL, Stalls
 from support.gateway import Gateway
 
@@ -64,11 +66,10 @@ class Room:
         self._joining: set[asyncio.Task[None]] = set()
         self._pauses: list[float] = []
         self._listened = 0.0
-        self.lateness = 0.0
-        """The most that this program itself was late, in seconds; its own fault is no stall's."""
+        self.time = OwnTime()
 
     async def fill(self) -> None:
-        self.source = Client(self._options.connecting)
+        self.source = Client(self._options.connecting, self.time)
         await self.source.join(self._url, _ROOM, ["audio", "video"])
         self._beats = [asyncio.create_task(self._speak()), asyncio.create_task(self._tick())]
         for _ in range(self._options.receivers):
@@ -85,8 +86,7 @@ class Room:
         """`rate` failures a second, for as long as the options say."""
         await self._quiet()
         self._pauses.clear()
-        self._listened = self.lateness = 0.0
-        now = time.monotonic()
+        self._listened = self.time.longest = 0.0
         for client in self._alive.values():
             client.hearing.begin_anew()
         loop = asyncio.get_running_loop()
@@ -95,14 +95,17 @@ class Room:
             await asyncio.sleep(begin + number / rate - loop.time())
             self._fail(distribution)
         await asyncio.sleep(begin + self._options.seconds - loop.time())
-        now = time.monotonic()
         for client in self._alive.values():
-            self._end(client, now)
+            self._end(client)
         return Stalls.of(self._pauses, self._listened)
 
     async def _join(self) -> None:
-        client = Client(self._options.connecting)
-        await client.join(self._url, _ROOM, [])
+        client = Client(self._options.connecting, self.time)
+        try:
+            await client.join(self._url, _ROOM, [])
+        except BaseException:
+            await client.close()
+            raise
         self._alive[client.id] = client
 
     async def _quiet(self) -> None:
@@ -119,45 +122,34 @@ class Room:
         if name is None:
             return
         client = self._alive.pop(name)
-        self._end(client, time.monotonic())
+        self._end(client)
         client.fail(silently=self._options.silently)
         self._gone.append(client)
         task = asyncio.create_task(self._join())
         self._joining.add(task)
         task.add_done_callback(self._joining.discard)
 
-    def _end(self, client: Client, now: float) -> None:
-        self._listened += client.hearing.end(now)
+    def _end(self, client: Client) -> None:
+        self._listened += client.hearing.end(self.time.now())
         self._pauses += client.hearing.pauses
 
     def _tree(self) -> Tree:
-        """By whom each is fed now; who has just lost its parent counts as the source's child."""
-        source = ParticipantId(self.source.id)
-        parent_of = {}
-        for name, client in self._alive.items():
-            if client.began.is_set():
-                parent = client.peer.parent(0)
-                known = parent if parent in self._alive else None
-                parent_of[ParticipantId(name)] = ParticipantId(known or source)
-        return Tree(source, source, parent_of)
+        began = {n: c.peer.parent(0) for n, c in self._alive.items() if c.began.is_set()}
+        return real_tree(self.source.id, {self.source.id: None, **began})
 
     def depth(self) -> int:
-        tree = self._tree()
-        return max((tree.depth(node) for node in tree.parent_of), default=0)
+        return deepest(self._tree())
 
     async def _speak(self) -> None:
-        begin, number = time.monotonic(), 0
+        begin, number = self.time.now(), 0
         while True:
             number += 1
-            late = time.monotonic() - begin - number * PACKET
-            if late < 0:
-                await asyncio.sleep(-late)
-            self.lateness = max(self.lateness, late)
+            await asyncio.sleep(max(0.0, begin + number * PACKET - self.time.now()))
             self.source.speak(number, self._options.picture_packets)
 
     async def _tick(self) -> None:
         while True:
-            now = time.monotonic()
+            now = self.time.now()
             for client in (self.source, *self._alive.values()):
                 client.tick(now)
             await asyncio.sleep(TICK)
@@ -174,12 +166,12 @@ async def measured(
         _say(_HEAD)
         try:
             for distribution, rate in cells:
-                cpu = family_cpu_seconds(gateway.process.pid)
-                begin = time.monotonic()
+                before = _spent(gateway, room)
                 stalls = await room.cell(distribution, rate)
-                seconds = time.monotonic() - begin
-                cpu = (family_cpu_seconds(gateway.process.pid) - cpu) / seconds
-                _say(_row(distribution, rate, stalls, room, cpu))
+                spent = zip(_spent(gateway, room), before, strict=True)
+                server, own, stopped, seconds = (new - old for new, old in spent)
+                cpu = f"{server / seconds:.0%}, {own / seconds:.0%}"
+                _say(_row(distribution, rate, stalls, room, cpu, stopped))
                 key = f"{distribution}_{rate}"
                 figures[f"{key}_stalls"] = stalls.stalls
                 figures[f"{key}_total_s"] = round(stalls.total_s, 2)
@@ -189,14 +181,22 @@ async def measured(
     return figures
 
 
+def _spent(gateway: Gateway, room: Room) -> tuple[float, ...]:
+    """Seconds: the processor's by the gateway and by this program, without it, and of all time."""
+    server = family_cpu_seconds(gateway.process.pid)
+    return server, time.process_time(), room.time.stopped, time.monotonic()
+
+
 _HEAD = (
     "| distribution | failures/s | stalls / total s / average ms | published | longest ms"
-    " | gaps over 100 ms / total s | listened s | depth at the end | gateway's processor time"
-    " | this program late by, ms |\n|---|---|---|---|---|---|---|---|---|---|"
+    " | gaps over 100 ms / total s | listened s | depth at the end | processor: gateway, own"
+    " | own stops, total s / longest ms |\n|---|---|---|---|---|---|---|---|---|---|"
 )
 
 
-def _row(distribution: Distribution, rate: int, stalls: Stalls, room: Room, cpu: float) -> str:
+def _row(
+    distribution: Distribution, rate: int, stalls: Stalls, room: Room, cpu: str, stopped: float
+) -> str:
     cells = (
         distribution,
         rate,
@@ -206,8 +206,8 @@ def _row(distribution: Distribution, rate: int, stalls: Stalls, room: Room, cpu:
         f"{stalls.gaps} / {stalls.gaps_total_s:.2f}",
         f"{stalls.listened_s:.0f}",
         room.depth(),
-        f"{cpu:.0%}",
-        f"{1000 * room.lateness:.0f}",
+        cpu,
+        f"{stopped:.1f} / {1000 * room.time.longest:.0f}",
     )
     return "| " + " | ".join(map(str, cells)) + " |"
 

@@ -3,13 +3,13 @@
 import asyncio
 import json
 import socket
-import time
 from contextlib import suppress
 from typing import Any
 
 import aiohttp
 
 from load.churn_peer import KINDS, Peer, packet
+from load.own_time import OwnTime
 from load.stalls import Hearing
 
 _BATCH = 64
@@ -27,7 +27,8 @@ PICTURE_SIZE = 1120
 class Client:
     """From `join` to `close`, or to `fail`."""
 
-    def __init__(self, connecting: float) -> None:
+    def __init__(self, connecting: float, time: OwnTime) -> None:
+        self._time = time
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
         self._socket.setblocking(False)
@@ -42,6 +43,7 @@ class Client:
         self._who: dict[tuple[str, int], str] = {}
         self._says: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self._tcp: list[socket.socket] = []
+        self._http: aiohttp.ClientSession | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
     @property
@@ -76,10 +78,8 @@ class Client:
         """Frees what is left, whatever has happened before."""
         self._stop()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        with suppress(TimeoutError, ConnectionError):
-            async with asyncio.timeout(1):
-                await self._web.close()
-        await self._http.close()
+        if self._http is not None:
+            await self._http.close()
 
     def tick(self, now: float) -> None:
         self.peer.tick(now)
@@ -95,7 +95,7 @@ class Client:
     def _publish(self, kind: int, size: int) -> None:
         self._numbers[kind] += 1
         data = packet(kind, self._numbers[kind], size)
-        for child in self.peer.passes_on(kind, time.monotonic()):
+        for child in self.peer.passes_on(kind, self._time.now()):
             self._send(child, data)
 
     # --- UDP --------------------------------------------------------------------------------
@@ -108,7 +108,7 @@ class Client:
                 break
             sender = self._who.get(address)
             if sender is not None:
-                self._take(sender, data, time.monotonic())
+                self._take(sender, data, self._time.now())
         self._flush()
 
     def _take(self, sender: str, data: bytes, now: float) -> None:
@@ -143,7 +143,7 @@ class Client:
                 self._message(json.loads(frame.data))
 
     def _message(self, message: dict[str, Any]) -> None:
-        self.peer.message(message, time.monotonic())
+        self.peer.message(message, self._time.now())
         if message["type"] == "signal":
             who = message["from"]
             self._at[who] = address = ("127.0.0.1", int(self.peer.address_of[who]))

@@ -29,6 +29,7 @@ from gateway.trees.failures import Distribution, victim
 from gateway.trees.planner import TreePolicy
 from gateway.trees.topology import Tree
 from load.churn_peer import TICK, Peer, packet
+from load.real_tree import deepest, real_tree
 from load.stalls import PACKET, Hearing, Stalls
 
 _SOURCE = "web-000000"
@@ -282,28 +283,15 @@ class ChurnSimulation:
     # --- what is seen -----------------------------------------------------------------------
 
     def _real_tree(self) -> Tree:
-        """Over those who live, by whom each is fed; who is not, hangs on whom it was fed by last,
-        or on the source."""
-        source = ParticipantId(_SOURCE)
-        parent_of = {}
-        for name, receiver in self._alive.items():
-            parent = receiver.peer.parent(0)
-            if name != source and receiver.hearing.last is not None:
-                known = parent if parent in self._alive else source
-                parent_of[ParticipantId(name)] = ParticipantId(known or source)
-        return Tree(source, source, parent_of)
+        listening = {
+            name: receiver.peer.parent(0)
+            for name, receiver in self._alive.items()
+            if name == _SOURCE or receiver.hearing.last is not None
+        }
+        return real_tree(_SOURCE, listening)
 
     def _look(self, tree: Tree) -> None:
-        depth = {tree.root: 0}
-        children: dict[str, list[ParticipantId]] = {}
-        for child, parent in tree.parent_of.items():
-            children.setdefault(parent, []).append(child)
-        order = [tree.root]
-        for node in order:
-            for child in children.get(node, ()):
-                depth[child] = depth[node] + 1
-                order.append(child)
-        self._outcome.depth = max(self._outcome.depth, *depth.values())
+        self._outcome.depth = max(self._outcome.depth, deepest(tree))
         sent = (len(one.peer.passes_on(0, self.now)) for one in self._alive.values())
         self._outcome.uplinks = max(self._outcome.uplinks, *sent)
 
