@@ -3,9 +3,10 @@
  *
  * A frame that waits for a packet to be sent again comes after those that follow it: these are held
  * for it. What does not come in time is left out, and the outlets see by the stamps that they
- * need a key frame. Sound is never held; what comes late is left out.
+ * need a key frame. Sound has an order of its own (`sound-order.js`).
  */
 
+import { SoundOrder } from "./sound-order.js";
 import { framesBetween, nextStamp } from "./stamp.js";
 
 /** @import {MediaKind} from "./protocol.js" */
@@ -36,8 +37,7 @@ export class Feed {
   /** @type {Payload[]} in order of their stamps */
   #held = [];
   #heldSince = 0;
-  /** @type {number | null} */
-  #sequence = null;
+  #sound = new SoundOrder();
   #keyRequestedAt = -Infinity;
 
   /** @param {MediaKind} kind */
@@ -51,7 +51,7 @@ export class Feed {
    * @returns {Payload[]} what is to be passed on now, in order
    */
   take(payload, now) {
-    return this.#kind === "audio" ? this.#sound(payload) : this.#picture(payload, now);
+    return this.#kind === "audio" ? this.#sound.take(payload, now) : this.#picture(payload, now);
   }
 
   /**
@@ -63,17 +63,6 @@ export class Feed {
     if (this.#kind === "audio" || now - this.#keyRequestedAt < KEY_REQUEST_INTERVAL_MS) return false;
     this.#keyRequestedAt = now;
     return true;
-  }
-
-  /** @param {Payload} payload */
-  #sound(payload) {
-    const { sequence } = payload;
-    if (sequence !== null && this.#sequence !== null) {
-      const forward = (sequence - this.#sequence + 0x10000) % 0x10000;
-      if (forward === 0 || forward > 0xff00) return [];
-    }
-    this.#sequence = sequence;
-    return [payload];
   }
 
   /**

@@ -8,7 +8,7 @@
 
 import { mediaArrives } from "./arrival.js";
 import { Control } from "./control.js";
-import { onlyOpus, preferVp8, raiseStart, withoutContributors } from "./formats.js";
+import { onlyOpus, preferVp8, raiseStart, repairSound, withoutContributors } from "./formats.js";
 import { encodingOf } from "./layers.js";
 import { Intruders } from "./intruders.js";
 import { LinkWatch } from "./method.js";
@@ -424,11 +424,12 @@ export class Neighbour {
   /** @param {RTCSessionDescriptionInit} description */
   async #setRemote(description) {
     if (description.type === "answer") {
-      const sdp = this.#isSeat ? description.sdp : raiseStart(description.sdp ?? "");
-      await this.#pc.setRemoteDescription({ ...description, sdp: sdp ?? "" });
+      const { sdp = "" } = description;
+      const ours = this.#isSeat ? sdp : repairSound(raiseStart(sdp));
+      await this.#pc.setRemoteDescription({ ...description, sdp: ours });
       return;
     }
-    const sdp = withoutContributors(description.sdp ?? "");
+    const sdp = repairSound(withoutContributors(description.sdp ?? ""));
     await this.#pc.setRemoteDescription({ type: "offer", sdp });
     if (!this.#polite || /^m=application /m.test(description.sdp ?? "")) this.#openControl();
     await this.#pc.setLocalDescription();

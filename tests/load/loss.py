@@ -82,7 +82,7 @@ HEAD = (
 )
 
 
-async def cases(method: str) -> list[Case]:
+async def cases(method: str, length: float) -> list[Case]:
     async with AsyncExitStack() as stack:
         network = await stack.enter_async_context(Network())
         server = await open_server(stack, network.address)
@@ -97,11 +97,19 @@ async def cases(method: str) -> list[Case]:
         if used != [[method]] * 2:
             raise RuntimeError(f"the relays' methods are {used}, not {method}")
         await people[3].page.evaluate(_WATCH)
-        return [await case(method, loss, network, hosts, people) for loss in SECONDS]
+        return [
+            await case(method, loss, length * seconds, network, hosts, people)
+            for loss, seconds in SECONDS.items()
+        ]
 
 
 async def case(
-    method: str, loss: float, network: Network, hosts: list[Host], people: list[Listener]
+    method: str,
+    loss: float,
+    seconds: float,
+    network: Network,
+    hosts: list[Host],
+    people: list[Listener],
 ) -> Case:
     for one, other in pairwise(hosts):
         await network.lose(one, other, loss)
@@ -109,7 +117,7 @@ async def case(
     await people[3].page.evaluate(_CLEAR)
     lost = await network.dropped()
     before = [await received(listener) for listener in people[1:]]
-    await asyncio.sleep(SECONDS[loss])
+    await asyncio.sleep(seconds)
     after = [await received(listener) for listener in people[1:]]
     hops = [since(old, new) for old, new in zip(before, after, strict=True)]
     leaf = hops[-1]
@@ -158,22 +166,24 @@ def _ratio(ours: float, theirs: float) -> Figure:
     return round(ours / theirs, 2) if theirs > 0 else None
 
 
-async def measured(only: list[str]) -> list[Case]:
+async def measured(only: list[str], length: float) -> list[Case]:
     say(f"{load()} before\n\n{HEAD}\n{'|---' * 10}|")
-    outcomes = [case for method in only for case in await cases(method)]
+    outcomes = [case for method in only for case in await cases(method, length)]
     say(f"\n{load()} after")
     return outcomes
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="a quarter of the time")
     parser.add_argument("method", nargs="*", choices=[*SCRIPTS, []], help="one of them only")
-    only = parser.parse_args().method or list(SCRIPTS)
+    given = parser.parse_args()
+    only = given.method or list(SCRIPTS)
     if why := unavailable():
         sys.exit(f"cannot measure: {why}")
     FOLDER.mkdir(parents=True, exist_ok=True)
     with (FOLDER / "loss.log").open("w") as log, redirect_stdout(log):
-        outcomes = asyncio.run(measured(only))
+        outcomes = asyncio.run(measured(only, 0.25 if given.quick else 1.0))
     for key, value in figures(outcomes).items():
         say(f"{key:<32} {value}")
     say(f"\n{put('loss', figures(outcomes))} is written")
