@@ -6,7 +6,7 @@ Call a method, then drain `events()`. Time comes in as `now` in seconds.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from gateway.conference.blame import Blame
+from gateway.conference.blame import Blame, Pair
 from gateway.conference.conditions import Conditions
 from gateway.conference.grove import Grove
 from gateway.conference.permissions import Permissions, Rules
@@ -29,10 +29,6 @@ from gateway.ports import (
 )
 from gateway.trees.planner import Membership, Node, Stream, TreePolicy
 from gateway.trees.topology import Forest, neighbours
-
-READY_TIMEOUT = 5.0
-"""Seconds from Attach to ready; after that another way is tried, and whoever fails with several is
-a leaf."""
 
 DEPARTURE_TIMEOUT = 2.0
 """Seconds that a leaver is kept at most for those it sends streams to."""
@@ -287,9 +283,8 @@ class Conference:
         return min((timeout for timeout in timeouts if timeout is not None), default=None)
 
     def handle_timeout(self, now: float) -> None:
-        late = [edge for edge, deadline in self._deadlines() if deadline <= now]
-        for edge in late:
-            self._blame.failed(edge.parent, edge.child)
+        late = {pair for pair, deadline in self._deadlines() if deadline <= now}
+        self._blame.late(late, now)
         if self._conditions.handle_timeout(now):
             self._conditions_changed(now)
             late.clear()  # That was a plan for all kinds.
@@ -312,8 +307,8 @@ class Conference:
             if member.leaves_at <= now or not any(g.feeds_from(who) for g in self._groves.values()):
                 self._events.append(Departed(who))
 
-    def _deadlines(self) -> Iterator[tuple[Edge, float]]:
-        """Of edges that nothing has come over; those whose fault is known are left alone."""
+    def _deadlines(self) -> Iterator[tuple[Pair, float]]:
+        """Of pairs with an edge that nothing has come over; known faults are left alone."""
         known, blamed = self._blame.unreachable, self._blame.blamed
         for grove in self._groves.values():
             for edge, since in grove.waiting():
@@ -322,7 +317,7 @@ class Conference:
                     continue
                 waits = self._conditions.waits_since(edge.child, since)
                 if waits is not None:
-                    yield edge, waits + READY_TIMEOUT
+                    yield pair, self._blame.deadline(waits)
 
     def _change(
         self,

@@ -1,6 +1,6 @@
 """Who is at fault when nothing comes over an edge."""
 
-from gateway.conference.blame import Blame
+from gateway.conference.blame import CALM, MOST_ROUNDS, PATIENCE, Blame
 from gateway.ports import ParticipantId
 
 A, B, C, D, E = (ParticipantId(name) for name in "abcde")
@@ -37,3 +37,14 @@ def test_what_comes_after_all_is_no_fault() -> None:
     assert blame.blamed == frozenset()
     blame.forget(A)
     assert blame.unreachable == frozenset()
+
+
+def test_each_round_of_failures_makes_the_next_one_wait_longer_until_all_is_calm() -> None:
+    blame = Blame()
+    assert blame.deadline(0.0) == PATIENCE
+    blame.late({frozenset({A, B})}, 10.0)
+    assert blame.deadline(10.0) == 10.0 + 2 * PATIENCE
+    for now in (30.0, 70.0, 90.0):
+        blame.late({frozenset({A, C})}, now)
+    assert blame.deadline(90.0) == 90.0 + PATIENCE * 2**MOST_ROUNDS
+    assert blame.deadline(91.0 + CALM) == 91.0 + CALM + PATIENCE

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.conference.focus import DEPARTURE_TIMEOUT, READY_TIMEOUT, Conference, Departed
+from gateway.conference.blame import PATIENCE
+from gateway.conference.focus import DEPARTURE_TIMEOUT, Conference, Departed
 from gateway.conference.wiring import TreeWiring
 from gateway.ports import (
     SEAT,
@@ -329,9 +330,9 @@ def test_nobody_waits_long_behind_one_that_never_gets_ready() -> None:
     assert Edge(a, b, c) not in world.edges
     for edge in [e for e in world.unready if e.child != b]:
         world.say_ready(edge)
-    assert world.conference.next_timeout() == READY_TIMEOUT
-    world.conference.handle_timeout(READY_TIMEOUT)
-    world.now = READY_TIMEOUT
+    assert world.conference.next_timeout() == PATIENCE
+    world.conference.handle_timeout(PATIENCE)
+    world.now = PATIENCE
     world.drain()
     assert Edge(a, a, c) in world.edges
     assert world.conference.forests[StreamKind.AUDIO][a].parent_of[c] == a
