@@ -1,6 +1,6 @@
 /**
- * What a neighbour sends although no edge says so, because it may not publish any more or never
- * might: it is not played and not passed on anyway, and here it is found, to be stopped.
+ * What a neighbour goes on sending although its source may not publish it any more: it is not played
+ * and not passed on anyway, and here it is found, to be stopped.
  */
 
 /** Looks in a row; what is still on its way when an edge ends is long here by then. */

@@ -332,17 +332,17 @@ export class Neighbour {
   }
 
   /**
-   * Stops the transceivers on which the neighbour goes on sending what no edge says.
+   * Stops the transceivers on which the neighbour goes on sending what may not be published.
    *
-   * @param {(track: Track) => boolean} isExpected
+   * @param {(track: Track) => boolean} isForbidden
    */
-  async stopIntruders(isExpected) {
+  async stopIntruders(isForbidden) {
     if (this.#isSeat) return;
     const named = this.#named();
     const receiving = this.#pc.getTransceivers().filter(receives);
     const isRight = (/** @type {RTCRtpTransceiver} */ one) => {
       const track = named.get(one);
-      return track !== undefined && isExpected(track);
+      return track === undefined || !isForbidden(track);
     };
     const right = receiving.filter(isRight).map(({ receiver }) => receiver);
     const others = receiving.filter((one) => !isRight(one)).map(({ receiver }) => receiver);

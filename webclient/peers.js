@@ -9,12 +9,13 @@ import { Forwarder } from "./forwarder.js";
 import { Mending } from "./mending.js";
 import { Neighbour } from "./neighbour.js";
 import { noPathText } from "./path-watch.js";
-import { arrived, plan, playable, sameTrack, select, shown, wants } from "./relay.js";
+import { publishedOf } from "./protocol.js";
+import { arrived, plan, playable, select, shown, wants } from "./relay.js";
 import { EMPTY_ROOM, edgeKey, reachable } from "./room.js";
 
 /** @import {Levels, Word} from "./control.js" */
 /** @import {EdgeStats} from "./neighbour.js" */
-/** @import {ClientMessage, Edge, PublishedKind, SignalMessage} from "./protocol.js" */
+/** @import {ClientMessage, Edge, PublishedKind, SignalMessage, Track} from "./protocol.js" */
 /** @import {Streams} from "./relay.js" */
 /** @import {Room} from "./room.js" */
 
@@ -127,15 +128,21 @@ export class Peers {
 
   async #look() {
     const counts = await this.#forwarder.counts();
-    for (const [id, neighbour] of this.#neighbours) {
+    for (const neighbour of this.#neighbours.values()) {
       await neighbour.look(counts, performance.now());
-      await neighbour.stopIntruders((track) => {
-        const { you, edges, standbys } = this.#room;
-        return [...edges, ...standbys].some(
-          (edge) => edge.parent === id && edge.child === you && sameTrack(edge, track),
-        );
-      });
+      await neighbour.stopIntruders((track) => this.#isForbidden(track));
     }
+  }
+
+  /**
+   * Whether a stream's source may not publish it: only then is who sends it at fault. That no edge
+   * says it can also mean that somebody is slow.
+   *
+   * @param {Track} track
+   */
+  #isForbidden({ source, kind }) {
+    const who = this.#room.participants.find(({ id }) => id === source);
+    return who !== undefined && !who.may.includes(publishedOf(kind));
   }
 
   /**
