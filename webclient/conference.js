@@ -17,6 +17,7 @@ import { Signaling } from "./signaling.js";
 /** @import {SourceTracks} from "./peers.js" */
 /** @import {ClientMessage, Grant, Hand, PublishedKind, ServerMessage} from "./protocol.js" */
 /** @import {Room} from "./room.js" */
+/** @import {Shows} from "./view.js" */
 /** @import {Connection, Ending} from "./signaling.js" */
 
 /** Error codes that the person need not see: the neighbour has just left. */
@@ -63,6 +64,9 @@ export class Conference {
   /** What others are heard by.
    * @type {MediaStreamTrack[]} */
   #sounds = [];
+  /** Null: nothing has been shown yet.
+   * @type {Shows | null} */
+  #shows = null;
   #closed = false;
   #endWatch;
   #onMediaChange = () => this.#mediaChanged();
@@ -139,6 +143,16 @@ export class Conference {
     this.#send(wish);
   }
 
+  /**
+   * Tells which pictures the page shows: no others are sent to it.
+   *
+   * @param {Shows} shows
+   */
+  view(shows) {
+    this.#shows = shows;
+    if (this.#room.you !== "") this.#send({ type: "view", shows });
+  }
+
   /** Gone without a word, as if the page had been killed. */
   #vanish() {
     this.#signaling.vanish();
@@ -199,6 +213,7 @@ export class Conference {
         this.#peers.restart(message.ice_servers);
         this.#blocks.restart();
         this.#mediaChanged();
+        if (this.#shows !== null) this.view(this.#shows);
         break;
       case "roster":
         if (!this.#closed) this.#takeRoster();

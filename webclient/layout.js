@@ -33,3 +33,23 @@ export function fitTiles(count, stage, gap) {
   const width = Math.floor((stage.width - gap * (columns - 1)) / columns);
   return { width, height: Math.floor(width / WIDEST) };
 }
+
+/** Screens are to be read: they get this part of the stage's height, the people the rest. */
+const SCREENS_HEIGHT = 0.78;
+
+/**
+ * The sizes of all that is on the stage: people's tiles, and above them the screens that they share.
+ *
+ * @param {{screens: number, tiles: number}} counts
+ * @param {Size} stage
+ * @param {number} gap
+ * @returns {{screen: Size, tile: Size}}
+ */
+export function fitStage({ screens, tiles }, { width, height }, gap) {
+  if (screens === 0) {
+    return { screen: { width: 0, height: 0 }, tile: fitTiles(tiles, { width, height }, gap) };
+  }
+  const upper = Math.floor(height * SCREENS_HEIGHT);
+  const screen = { width: Math.floor((width - gap * (screens - 1)) / screens), height: upper };
+  return { screen, tile: fitTiles(tiles, { width, height: height - upper - gap }, gap) };
+}

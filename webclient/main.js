@@ -50,7 +50,10 @@ class RoomPage {
   #toldProblems = [];
   #hear = byId("hear-button", HTMLButtonElement);
   #hearing = new Hearing(sessionStorage);
-  #tiles = new TilesView(this.#hearing, () => (this.#hear.hidden = false));
+  #tiles = new TilesView(this.#hearing, {
+    blocked: () => (this.#hear.hidden = false),
+    shows: (shows) => this.#conference?.view(shows),
+  });
   #roster = new RosterView((id) => this.#person.open(this.#room, id));
   #hand = new HandView((raised) => this.#conference?.ask({ type: "hand", raised }));
   #person = new PersonView(this.#hearing, (wish) => this.#conference?.ask(wish));

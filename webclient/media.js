@@ -18,15 +18,20 @@ const CONSTRAINTS = {
   video: { width: { ideal: 640 }, height: { ideal: 360 }, frameRate: { ideal: 24 } },
 };
 
-const NOUN = { audio: "microphone", video: "camera" };
+const NOUN = { audio: "microphone", video: "camera", screen: "screen" };
+
+/** To be read, not to be watched: sharp, and not often.
+ * @type {MediaTrackConstraints} */
+const SCREEN = { width: { max: 1920 }, height: { max: 1080 }, frameRate: { max: 12 } };
 
 /**
  * A sentence or two for people: what happened and what to do about it.
  *
- * @param {MediaKind} kind
- * @param {string} errorName the name of getUserMedia's DOMException, or "InsecureContext"
+ * @param {PublishedKind} kind
+ * @param {string} errorName the name of the browser's DOMException, or "InsecureContext"
  */
 export function mediaProblem(kind, errorName) {
+  if (kind === "screen" && errorName in SCREEN_PROBLEMS) return SCREEN_PROBLEMS[errorName] ?? "";
   const device = NOUN[kind];
   switch (errorName) {
     case "InsecureContext":
@@ -51,13 +56,28 @@ export function mediaProblem(kind, errorName) {
   }
 }
 
+/** @type {Record<string, string>} */
+const SCREEN_PROBLEMS = {
+  NotAllowedError:
+    "No screen is shared: nothing was chosen, or the browser is not allowed to see the screen.",
+  NotFoundError: "There is no screen that could be shared.",
+  NotReadableError:
+    "The system does not let the browser see the screen. Allow it in the system's settings and " +
+    "try again.",
+};
+
+/** Whether the browser can share a screen; on telephones it cannot. */
+export function canShareScreen() {
+  return typeof navigator.mediaDevices?.getDisplayMedia === "function";
+}
+
 /** Fires `change` when a track, a choice, a problem or the mute state is another one. */
 export class LocalMedia extends EventTarget {
   /** @type {Partial<Record<PublishedKind, MediaStreamTrack>>} */
   tracks = {};
   /** @type {Record<MediaKind, string>} device ids, DEFAULT or NONE */
   chosen = { audio: DEFAULT, video: DEFAULT };
-  /** @type {Partial<Record<MediaKind, string>>} sentences */
+  /** @type {Partial<Record<PublishedKind, string>>} sentences */
   problems = {};
   /** The microphone stays open but sends silence. */
   muted = false;
@@ -65,7 +85,7 @@ export class LocalMedia extends EventTarget {
    * @type {readonly PublishedKind[]} */
   may = ["audio", "video", "screen"];
   /** Counts choices: of two that overlap the later one holds. */
-  #choices = { audio: 0, video: 0 };
+  #choices = { audio: 0, video: 0, screen: 0 };
 
   /**
    * What we send: the camera's picture goes out in two sizes.
@@ -104,6 +124,25 @@ export class LocalMedia extends EventTarget {
     }
   }
 
+  /** Asks the person which screen or window to share. */
+  async shareScreen() {
+    const choice = (this.#choices.screen += 1);
+    try {
+      const track = await openScreen();
+      if (choice !== this.#choices.screen) return track.stop();
+      this.#put("screen", track, undefined);
+    } catch (error) {
+      console.warn("screen:", error);
+      if (choice !== this.#choices.screen) return;
+      this.#put("screen", undefined, mediaProblem("screen", errorName(error)));
+    }
+  }
+
+  stopScreen() {
+    this.#choices.screen += 1;
+    this.#put("screen", undefined, undefined);
+  }
+
   /** @param {boolean} muted */
   setMuted(muted) {
     this.muted = muted;
@@ -128,7 +167,7 @@ export class LocalMedia extends EventTarget {
 
   /** Switches the devices off; the choices stay. */
   close() {
-    for (const kind of /** @type {const} */ (["audio", "video"])) {
+    for (const kind of /** @type {const} */ (["audio", "video", "screen"])) {
       this.#choices[kind] += 1;
       this.tracks[kind]?.stop();
     }
@@ -137,7 +176,7 @@ export class LocalMedia extends EventTarget {
   }
 
   /**
-   * @param {MediaKind} kind
+   * @param {PublishedKind} kind
    * @param {MediaStreamTrack | undefined} track
    * @param {string | undefined} problem
    */
@@ -150,7 +189,9 @@ export class LocalMedia extends EventTarget {
       this.tracks[kind] = track;
       if (kind === "audio") track.enabled = !this.muted;
       track.onended = () => {
-        this.#put(kind, undefined, `The ${NOUN[kind]} was unplugged or taken away.`);
+        // The browser has a button of its own that ends sharing.
+        const lost = `The ${NOUN[kind]} was unplugged or taken away.`;
+        this.#put(kind, undefined, kind === "screen" ? undefined : lost);
       };
     }
     this.#changed();
@@ -173,6 +214,14 @@ async function openTrack(kind, deviceId) {
   });
   const track = stream.getTracks().find((one) => one.kind === kind);
   if (track === undefined) throw new DOMException("no track", "NotFoundError");
+  return track;
+}
+
+async function openScreen() {
+  const stream = await navigator.mediaDevices.getDisplayMedia({ video: SCREEN, audio: false });
+  const [track] = stream.getVideoTracks();
+  if (track === undefined) throw new DOMException("no track", "NotFoundError");
+  track.contentHint = "detail";
   return track;
 }
 

@@ -98,6 +98,7 @@ import { isVisible } from "./names.js";
  * @typedef {{type: "publish", publishes: PublishedKind[]}} Publish
  * @typedef {{type: "mute"} & Muted} Mute
  * @typedef {{type: "record", on: boolean}} RecordWish
+ * @typedef {{type: "view", shows: import("./view.js").Shows}} View
  * @typedef {{type: "block", participant: string, blocked: boolean}} Block
  * @typedef {{type: "hand", raised: boolean, participant?: string}} Hand
  * @typedef {{type: "grant", participant: string, kinds: PublishedKind[]}} Grant
@@ -105,7 +106,7 @@ import { isVisible } from "./names.js";
  * @typedef {{type: "signal", to: string} & SignalBody} Signal
  * @typedef {{type: "unreachable", neighbour: string}} Unreachable
  * @typedef {{type: "leave"} | {type: "ping"}} Bare
- * @typedef {Join | Publish | Mute | RecordWish | Block | Hand | Grant | Ready | Signal} Said
+ * @typedef {Join | Publish | Mute | RecordWish | View | Block | Hand | Grant | Ready | Signal} Said
  * @typedef {Said | Unreachable | Bare} ClientMessage
  */
 

@@ -205,6 +205,9 @@ class ScriptedServer:
     async def _on_unreachable(self, me: str, message: dict[str, Any]) -> None:
         """The test decides the trees."""
 
+    async def _on_view(self, me: str, message: dict[str, Any]) -> None:
+        """Which tree carries what is for the test to say."""
+
     async def _on_ready(self, me: str, message: dict[str, Any]) -> None:
         edge = (message["source"], message["kind"], message["parent"], me)
         if edge in self.standbys:

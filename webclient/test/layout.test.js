@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { fitTiles } from "../layout.js";
+import { fitStage, fitTiles } from "../layout.js";
 
 for (const stage of [
   { width: 1200, height: 650 },
@@ -26,4 +26,13 @@ test("a crowd scrolls instead of shrinking away", () => {
 test("a stage that is not shown yet asks for nothing impossible", () => {
   const { width, height } = fitTiles(3, { width: 0, height: 0 }, 10);
   assert.ok(Number.isFinite(width) && Number.isFinite(height));
+});
+
+test("a screen gets most of the stage, and all people stay on it", () => {
+  const stage = { width: 1200, height: 700 };
+  const { screen, tile } = fitStage({ screens: 1, tiles: 5 }, stage, 10);
+  assert.ok(screen.width * screen.height > (stage.width * stage.height) / 2);
+  assert.ok(screen.height + 10 + tile.height <= stage.height);
+  assert.ok(5 * tile.width + 4 * 10 <= stage.width);
+  assert.deepEqual(fitStage({ screens: 0, tiles: 5 }, stage, 10).tile, fitTiles(5, stage, 10));
 });

@@ -15,3 +15,9 @@ test("each way of having no microphone has its own sentence", () => {
 test("an error of the future is at least named", () => {
   assert.match(mediaProblem("video", "OddError"), /camera.*OddError/);
 });
+
+test("a screen that is not shared is no device that is missing", () => {
+  assert.match(mediaProblem("screen", "NotAllowedError"), /^No screen is shared/);
+  assert.match(mediaProblem("screen", "NotReadableError"), /system's settings/);
+  assert.match(mediaProblem("screen", "InsecureContext"), /^The browser gives the screen only/);
+});

@@ -1,6 +1,6 @@
 /** The bar at the bottom: microphone, camera, devices, leave; and the keys that do the same. */
 
-import { DEFAULT, NONE } from "../media.js";
+import { DEFAULT, NONE, canShareScreen } from "../media.js";
 import { whyNot } from "../rights.js";
 import { deviceSelects } from "./devices.js";
 import { byId, setIcon, within } from "./dom.js";
@@ -12,6 +12,7 @@ export class ControlsView {
   #media;
   #mute = byId("mute-button", HTMLButtonElement);
   #camera = byId("camera-button", HTMLButtonElement);
+  #screen = byId("screen-button", HTMLButtonElement);
   #settings = byId("settings", HTMLElement);
   #settingsButton = byId("settings-button", HTMLButtonElement);
   /** The camera that comes back when it is switched on again. */
@@ -25,6 +26,8 @@ export class ControlsView {
     this.#media = media;
     this.#mute.onclick = () => this.toggleMute();
     this.#camera.onclick = () => this.toggleCamera();
+    this.#screen.onclick = () => this.toggleScreen();
+    this.#screen.hidden = !canShareScreen();
     this.#settingsButton.onclick = () => this.#showSettings(Boolean(this.#settings.hidden));
     byId("leave-button", HTMLButtonElement).onclick = onLeave;
     deviceSelects(media, { microphone: "room-microphone", camera: "room-camera" });
@@ -56,6 +59,11 @@ export class ControlsView {
     }
   }
 
+  toggleScreen() {
+    if (this.#media.tracks.screen) this.#media.stopScreen();
+    else if (canShareScreen() && !this.#refused("screen")) void this.#media.shareScreen();
+  }
+
   /**
    * Whether the room does not let this person publish a kind: then they are told.
    *
@@ -78,6 +86,7 @@ export class ControlsView {
     if (event.target instanceof HTMLSelectElement) return;
     if (event.key === "m") this.toggleMute();
     if (event.key === "v") this.toggleCamera();
+    if (event.key === "s") this.toggleScreen();
   }
 
   /** @param {boolean} open */
@@ -93,8 +102,11 @@ export class ControlsView {
     label(this.#mute, sound, silent ? "microphone-off" : "microphone", silent);
     const picture = tracks.video ? "Stop camera" : "Start camera";
     label(this.#camera, picture, tracks.video ? "camera" : "camera-off", !tracks.video);
+    label(this.#screen, tracks.screen ? "Stop sharing" : "Share screen", "screen", false);
+    this.#screen.setAttribute("aria-pressed", String(tracks.screen !== undefined));
     restrict(this.#mute, "Listening only", whyNot(this.#media.may, "audio"));
     restrict(this.#camera, "No camera here", whyNot(this.#media.may, "video"));
+    restrict(this.#screen, "No sharing here", whyNot(this.#media.may, "screen"));
   }
 }
 

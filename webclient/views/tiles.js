@@ -1,14 +1,17 @@
 /** The grid: a tile for each participant, with picture or initials, sound, and a talking ring. */
 
-import { fitTiles } from "../layout.js";
+import { fitStage } from "../layout.js";
 import { LevelMeter, TALKING } from "../levels.js";
 import { tails } from "../names.js";
+import { ViewWatch } from "../view-watch.js";
 import { byId, copyOf, paintAvatar, setIcon, within, writeName } from "./dom.js";
+import { ScreenTile } from "./screen.js";
 
 /** @import {Hearing} from "../hearing.js" */
 /** @import {SourceTracks} from "../peers.js" */
 /** @import {Participant} from "../protocol.js" */
 /** @import {Room} from "../room.js" */
+/** @import {Shows} from "../view.js" */
 
 const GAP = 10;
 const LEVEL_INTERVAL_MS = 120;
@@ -22,15 +25,21 @@ export class TilesView {
   /** @type {Map<string, Tile>} */
   #tiles = new Map();
   #hearing;
+  /** @type {Map<string, ScreenTile>} */
+  #screens = new Map();
   #onBlocked;
+  #watch;
 
   /**
    * @param {Hearing} hearing
-   * @param {() => void} onBlocked the browser plays no sound before a click
+   * @param {object} handlers
+   * @param {() => void} handlers.blocked the browser plays no sound before a click
+   * @param {(shows: Shows) => void} handlers.shows the pictures that are shown are others now
    */
-  constructor(hearing, onBlocked) {
+  constructor(hearing, { blocked, shows }) {
     this.#hearing = hearing;
-    this.#onBlocked = onBlocked;
+    this.#onBlocked = blocked;
+    this.#watch = new ViewWatch(shows);
     new ResizeObserver(() => this.#fit()).observe(this.#grid);
     setInterval(() => this.#tiles.forEach((tile) => tile.measure()), LEVEL_INTERVAL_MS);
   }
@@ -45,8 +54,17 @@ export class TilesView {
     const present = new Set(participants.map(({ id }) => id));
     for (const [id, tile] of this.#tiles) {
       if (present.has(id)) continue;
-      tile.close();
+      this.#close(tile);
       this.#tiles.delete(id);
+    }
+    const sharing = participants.filter(
+      ({ id, publishes }) =>
+        id !== you && publishes.includes("screen") && !this.#hearing.blocked.has(id),
+    );
+    for (const [id, screen] of this.#screens) {
+      if (sharing.some((one) => one.id === id)) continue;
+      this.#close(screen);
+      this.#screens.delete(id);
     }
     const apart = tails(participants);
     for (const participant of participants) {
@@ -62,6 +80,10 @@ export class TilesView {
         tile.adjust(blocked, this.#hearing.volumeOf(participant));
       }
     }
+    for (const participant of sharing) {
+      const { id } = participant;
+      this.#screen(id).update(participant, streams.get(id)?.screen, apart.get(id));
+    }
     this.#fit();
   }
 
@@ -73,8 +95,16 @@ export class TilesView {
   }
 
   clear() {
-    this.#tiles.forEach((tile) => tile.close());
+    for (const tile of [...this.#tiles.values(), ...this.#screens.values()]) this.#close(tile);
     this.#tiles.clear();
+    this.#screens.clear();
+    this.#watch.restart();
+  }
+
+  /** @param {Tile | ScreenTile} tile */
+  #close(tile) {
+    this.#watch.forget(tile.element);
+    tile.close();
   }
 
   /** After the click that allows it. */
@@ -93,7 +123,21 @@ export class TilesView {
     tile.onUnblock = () => this.#hearing.block(participant.id, false);
     this.#tiles.set(participant.id, tile);
     this.#grid.append(tile.element);
+    if (!isYou && participant.kind === "web") {
+      this.#watch.watch(tile.element, participant.id, "camera");
+    }
     return tile;
+  }
+
+  /** @param {string} participant */
+  #screen(participant) {
+    const known = this.#screens.get(participant);
+    if (known) return known;
+    const screen = new ScreenTile(participant);
+    this.#screens.set(participant, screen);
+    this.#grid.prepend(screen.element);
+    this.#watch.watch(screen.element, participant, "screen");
+    return screen;
   }
 
   #fit() {
@@ -102,9 +146,12 @@ export class TilesView {
     const width = clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight);
     const height = clientHeight - parseFloat(style.paddingTop) - parseFloat(style.paddingBottom);
     const shown = [...this.#grid.children].filter((one) => !one.hasAttribute("hidden"));
-    const fit = fitTiles(shown.length, { width, height }, GAP);
-    this.#grid.style.setProperty("--tile-width", `${fit.width}px`);
-    this.#grid.style.setProperty("--tile-height", `${fit.height}px`);
+    const screens = this.#screens.size;
+    const fit = fitStage({ screens, tiles: shown.length - screens }, { width, height }, GAP);
+    for (const [name, size] of Object.entries(fit)) {
+      this.#grid.style.setProperty(`--${name}-width`, `${size.width}px`);
+      this.#grid.style.setProperty(`--${name}-height`, `${size.height}px`);
+    }
   }
 }
 

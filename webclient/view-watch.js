@@ -1,0 +1,79 @@
+/** Watches where the pictures are on this page, and says which of them are shown: `view.js`. */
+
+import { View } from "./view.js";
+
+/** @import {Place, Shows} from "./view.js" */
+
+export class ViewWatch {
+  #onShows;
+  #view = new View();
+  /** @type {Map<Element, Place>} */
+  #places = new Map();
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #timer;
+  #inView = new IntersectionObserver((entries) => {
+    for (const { target, isIntersecting, boundingClientRect } of entries) {
+      this.#update(target, { inView: isIntersecting, width: pixels(boundingClientRect) });
+    }
+    this.#look();
+  });
+  #sizes = new ResizeObserver((entries) => {
+    for (const { target, contentRect } of entries) {
+      this.#update(target, { width: pixels(contentRect) });
+    }
+    this.#look();
+  });
+
+  /** @param {(shows: Shows) => void} onShows */
+  constructor(onShows) {
+    this.#onShows = onShows;
+    document.addEventListener("visibilitychange", () => this.#look());
+  }
+
+  /**
+   * @param {Element} element where the picture is
+   * @param {string} source
+   * @param {Place["picture"]} picture
+   */
+  watch(element, source, picture) {
+    this.#places.set(element, { source, picture, inView: false, width: 0 });
+    this.#inView.observe(element);
+    this.#sizes.observe(element);
+  }
+
+  /** @param {Element} element */
+  forget(element) {
+    if (!this.#places.delete(element)) return;
+    this.#inView.unobserve(element);
+    this.#sizes.unobserve(element);
+    this.#look();
+  }
+
+  /** A new participation begins: nothing has been told in it. */
+  restart() {
+    clearTimeout(this.#timer);
+    this.#view = new View();
+  }
+
+  /**
+   * @param {Element} element
+   * @param {Partial<Place>} change
+   */
+  #update(element, change) {
+    const place = this.#places.get(element);
+    if (place) Object.assign(place, change);
+  }
+
+  #look() {
+    clearTimeout(this.#timer);
+    const visible = document.visibilityState === "visible";
+    const { tell, again } = this.#view.look([...this.#places.values()], visible, performance.now());
+    if (again !== null) this.#timer = setTimeout(() => this.#look(), again);
+    if (tell !== null) this.#onShows(tell);
+  }
+}
+
+/** @param {{width: number}} box in CSS pixels */
+function pixels({ width }) {
+  return width * devicePixelRatio;
+}
