@@ -162,6 +162,7 @@ export class LocalMedia extends EventTarget {
     this.may = kinds;
     if (lost.includes("audio")) this.setMuted(true);
     if (lost.includes("video") && this.tracks.video) void this.choose("video", NONE);
+    if (lost.includes("screen")) this.stopScreen();
     this.#changed();
   }
 
