@@ -50,6 +50,8 @@ class Watch:
         ] = {}
         """How often and for how long each participant's streams stood still, as it said last."""
         self._kept_at: dict[ParticipantId, float] = {}
+        self._here: set[ParticipantId] = set()
+        """The roster, and the seat while it takes part."""
 
     # --- what the conference tells ----------------------------------------------------------
 
@@ -58,9 +60,10 @@ class Watch:
         here = {one.id: _participant(one) for one in roster.participants}
         if seat:
             here[SEAT] = {"id": SEAT, "kind": "seat", "name": "Gateway"}
-        gone = {key[1] for key in self.journal.now if key[0] == "participant"} - {*here}
+        gone = self._here - {*here}
         if gone:
             self._forget(gone, now)
+        self._here = {*here}
         for who, entry in here.items():
             key = ("participant", who)
             known = self.journal.now.get(key, {})
@@ -98,11 +101,10 @@ class Watch:
 
     def reported(self, who: ParticipantId, report: Report, now: float) -> None:
         """What is not of this room is passed over."""
-        if ("participant", who) not in self.journal.now:
+        if who not in self._here:
             return
         stalled = self._count_stalls(who, report.receives or (), now)
-        participants = sum(key[0] == "participant" for key in self.journal.now)
-        apart = REPORTS_APART * max(1.0, participants / LARGE)
+        apart = REPORTS_APART * max(1.0, len(self._here) / LARGE)
         # A participant tells of edges with every second report: those are the ones to keep.
         due = now - self._kept_at.get(who, -apart) >= apart and report.receives is not None
         if not (due or stalled):
@@ -147,15 +149,15 @@ class Watch:
             self._totals.moves += 1
         self._fed_by[fed] = edge.parent
 
-    def _forget(self, gone: set[str], now: float) -> None:
+    def _forget(self, gone: set[ParticipantId], now: float) -> None:
         """Nobody is told of the edges of those who have left."""
         for key in [key for key in self.journal.now if not gone.isdisjoint(key[1:])]:
             self.journal.remove(key, now)
         for fed in [fed for fed in self._fed_by if not gone.isdisjoint(fed[1:])]:
             del self._fed_by[fed]
         for who in gone:
-            self._stalls.pop(ParticipantId(who), None)
-            self._kept_at.pop(ParticipantId(who), None)
+            self._stalls.pop(who, None)
+            self._kept_at.pop(who, None)
         for said in self._stalls.values():
             for stream in [stream for stream in said if stream[1] in gone]:
                 del said[stream]
@@ -199,7 +201,7 @@ class Watch:
         self, who: ParticipantId, round_trips: Mapping[ParticipantId, float], now: float
     ) -> None:
         for other, trip in round_trips.items():
-            if ("participant", other) in self.journal.now:
+            if other in self._here:
                 entry = {"from": who, "to": other, "round_trip_ms": _round(trip)}
                 self.journal.set(("link", who, other), entry, now)
 

@@ -32,6 +32,8 @@ class MonitorPage {
   #stop = () => {};
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #drawTimer;
+  /** How long it took last: a drawing of thousands of lines leaves time for everything else. */
+  #drawMs = 0;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #roomsTimer;
   #banner = byId("banner", HTMLElement);
@@ -179,12 +181,14 @@ class MonitorPage {
   }
 
   #drawSoon() {
-    this.#drawTimer ??= setTimeout(() => this.#draw(), DRAWN_EVERY_MS);
+    const pause = Math.max(DRAWN_EVERY_MS, 4 * this.#drawMs);
+    this.#drawTimer ??= setTimeout(() => this.#draw(), pause);
   }
 
   #draw() {
     clearTimeout(this.#drawTimer);
     this.#drawTimer = undefined;
+    const began = performance.now();
     const { since, now } = this.#timeline;
     this.#replay.update(since, now);
     const time = this.#replay.time;
@@ -199,6 +203,7 @@ class MonitorPage {
     } else this.#drawing.render(shown, this.#look, time ?? now);
     this.#details.render(this.#look.chosen, shown);
     this.#injection.render(this.#lab, this.#timeline.latest().injection);
+    this.#drawMs = performance.now() - began;
   }
 
   /**
