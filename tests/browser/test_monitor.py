@@ -176,11 +176,13 @@ async def test_three_pages_are_seen_live_and_back_then_and_a_relay_is_killed(
         )
         assert before <= 1, "at the very beginning nobody but Ana was here"
         await expect(page.locator("#replay-text")).to_contain_text("ago")
-        await page.select_option("#replay-speed", "30")
+        await page.select_option("#replay-speed", "1")
         await page.get_by_role("button", name="Play").click()
-        await expect(page.locator(f'[data-node="{ben}"]')).to_have_count(1)
-        await expect(page.locator(f'[data-node="{chloe}"]')).to_have_count(1)
+        for who in (ben, chloe):
+            await expect(page.locator(f'[data-node="{who}"]')).to_have_count(1, timeout=20_000)
+        await page.select_option("#replay-speed", "30")
         await expect(page.locator("#replay-text")).to_have_text("Live", timeout=20_000)
+        assert await page.locator(f'[data-node="{ben}"], [data-node="{chloe}"]').count() == 1
         for one in people:
             await one.close_tab()
         await expect(page.locator("#banner")).to_have_text("Nobody is in demo now.")

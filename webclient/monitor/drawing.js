@@ -170,6 +170,9 @@ function box(node, places, picture, chosen, root) {
 function treeLine(edge, places, picture, now, chosen, texts) {
   const [from, to] = [places.get(edge.parent), places.get(edge.child)];
   if (from === undefined || to === undefined) return [];
+  // In a large tree only those of the node that is looked at: all of them would cover it.
+  const isAside = edge.state === "standby" && ![edge.parent, edge.child].includes(chosen ?? "");
+  if (!texts && isAside) return [];
   const [x1, x2] = [from.x + BOX.width, to.x];
   const bend = Math.max(30, (x2 - x1) / 2);
   const d = `M${x1},${from.y} C${x1 + bend},${from.y} ${x2 - bend},${to.y} ${x2},${to.y}`;
