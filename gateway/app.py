@@ -21,7 +21,11 @@ from gateway.media.plane import InlinePlane
 from gateway.media.settings import Settings
 from gateway.media.worker_plane import WorkerPlane
 from gateway.ports import Bridge, RoomName
+from gateway.trees.planner import TreePolicy
+from gateway.trees.policies.binary_tree import BinaryTree
 from gateway.trees.policies.breadth_first import BreadthFirst
+from gateway.trees.policies.linked_list import LinkedList
+from gateway.trees.policies.sparse import Sparse
 from gateway.web.ice_servers import IceServers
 from gateway.web.metrics import exposition
 from gateway.web.server import WebServer
@@ -52,7 +56,7 @@ class Gateway:
         self.rooms = Rooms(
             plan,
             self._plane,
-            BreadthFirst(config.conference.fanout),
+            _policy(config),
             Surroundings(loop.time, loop.call_at),
             config.conference.max_participants,
             announcements=config.conference.announcements,
@@ -210,6 +214,17 @@ def embedded_prosody(config: Config) -> EmbeddedProsody:
         component_port=xmpp.component_port,
         http_port=xmpp.http_port,
     )
+
+
+def _policy(config: Config) -> TreePolicy:
+    fanout = config.conference.fanout
+    policies: Mapping[str, TreePolicy] = {
+        "sparse": Sparse(fanout),
+        "breadth-first": BreadthFirst(fanout),
+        "binary-tree": BinaryTree(),
+        "linked-list": LinkedList(),
+    }
+    return policies[config.conference.policy]
 
 
 def _plane(config: Config) -> InlinePlane | WorkerPlane:

@@ -248,6 +248,11 @@ class ConferenceConfig:
 
     fanout: int = _setting(2, whole(1, 16))
     """How many children a peer feeds at most in one tree."""
+    policy: str = _setting(
+        "sparse", choice("sparse", "breadth-first", "binary-tree", "linked-list")
+    )
+    """How the trees are laid: so that all share few connections, each for itself as shallow as can
+    be, or for demonstrations. The last two have a fanout of their own."""
     max_participants: int = _setting(100, whole(1, 10_000))
     """In one room."""
     announcements: bool = _setting(True, switch)

@@ -7,6 +7,7 @@
 import { Blocks } from "./blocks.js";
 import { watchNetwork } from "./path.js";
 import { Peers } from "./peers.js";
+import { Reporting } from "./reporting.js";
 import { changeOfRights } from "./rights.js";
 import { EMPTY_ROOM, begun, edgeKey, reduce } from "./room.js";
 import { playSilently } from "./silent.js";
@@ -59,6 +60,7 @@ export class Conference {
   #signaling;
   #peers;
   #blocks;
+  #reporting;
   #room = EMPTY_ROOM;
   #told = "";
   /** What others are heard by.
@@ -98,9 +100,17 @@ export class Conference {
       trouble: (about, text) => this.#on.standing(about, text),
     });
     this.#blocks = new Blocks(hearing, (message) => this.#send(message));
+    this.#reporting = new Reporting({
+      links: () => this.#peers.links(),
+      stats: () => this.#peers.stats(),
+      send: (message) => this.#send(message),
+    });
     this.#signaling = new Signaling(openSocket, () => this.#join({ room, name, key }), {
       message: (message) => this.#receive(message),
-      state: handlers.state,
+      state: (state) => {
+        if (state !== "joined") this.#reporting.pause();
+        handlers.state(state);
+      },
       ended: (ending) => {
         this.#close();
         handlers.ended(ending);
@@ -194,6 +204,7 @@ export class Conference {
   #stop() {
     this.#closed = true;
     this.#on = NOBODY;
+    this.#reporting.end();
     this.#media.removeEventListener("change", this.#onMediaChange);
     this.#endWatch();
     this.#blocks.end();
@@ -214,6 +225,7 @@ export class Conference {
         this.#blocks.restart();
         this.#mediaChanged();
         if (this.#shows !== null) this.view(this.#shows);
+        this.#reporting.begin();
         break;
       case "roster":
         if (!this.#closed) this.#takeRoster();

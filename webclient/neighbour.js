@@ -24,6 +24,7 @@ import { availableBitrate, senderStats } from "./reports.js";
 /** @import {Method} from "./method.js" */
 /** @import {MediaKind, SignalBody, StreamKind, Track, Tracks} from "./protocol.js" */
 /** @import {Received, Slot} from "./relay.js" */
+/** @import {Link} from "./report.js" */
 
 /** Candidates of one's own machine take milliseconds; see `#gathers`. */
 const GATHERING_TIMEOUT_MS = 1_000;
@@ -303,6 +304,14 @@ export class Neighbour {
       return [{ source, kind, child: this.#id, method: outgoing.method, ...encoder, forwarded }];
     });
     return (await Promise.all(edges)).flat();
+  }
+
+  /** @returns {Promise<Link>} */
+  async link() {
+    const stats = await this.#pc.getStats();
+    const live = [...this.#incoming.values()].filter((one) => one.live);
+    const receives = live.map(({ source, kind, track }) => ({ source, kind, track: track.id }));
+    return { neighbour: this.#id, stats: [...stats.values()], receives };
   }
 
   /**

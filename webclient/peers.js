@@ -126,6 +126,11 @@ export class Peers {
     return all.flat();
   }
 
+  /** All connections as they are now, for reports. */
+  links() {
+    return Promise.all([...this.#neighbours.values()].map((one) => one.link()));
+  }
+
   async #look() {
     const counts = await this.#forwarder.counts();
     for (const neighbour of this.#neighbours.values()) {

@@ -7,6 +7,8 @@
 
 import { isVisible } from "./names.js";
 
+/** @import {Report} from "./report.js" */
+
 /** @typedef {"web" | "sip" | "xmpp"} Kind */
 /** @typedef {"audio" | "video"} MediaKind what an RTP stream holds */
 /** @typedef {"audio" | "video" | "screen"} PublishedKind what somebody has to show or say */
@@ -26,6 +28,7 @@ import { isVisible } from "./names.js";
  * @property {PublishedKind[]} may what it may publish
  * @property {boolean} moderator
  * @property {number} hand its place in the order of raised hands, from 1; 0 while it is down
+ * @property {boolean} online false: nothing has come from it for some seconds
  */
 /** @typedef {{source: string, kind: StreamKind, parent: string, child: string}} Edge */
 /**
@@ -104,10 +107,11 @@ import { isVisible } from "./names.js";
  * @typedef {{type: "grant", participant: string, kinds: PublishedKind[]}} Grant
  * @typedef {{type: "ready", source: string, kind: StreamKind, parent: string}} Ready
  * @typedef {{type: "signal", to: string} & SignalBody} Signal
+ * @typedef {{type: "report"} & Report} ReportMessage
  * @typedef {{type: "unreachable", neighbour: string}} Unreachable
  * @typedef {{type: "leave"} | {type: "ping"}} Bare
  * @typedef {Join | Publish | Mute | RecordWish | View | Block | Hand | Grant | Ready | Signal} Said
- * @typedef {Said | Unreachable | Bare} ClientMessage
+ * @typedef {Said | ReportMessage | Unreachable | Bare} ClientMessage
  */
 
 /** The largest message the server takes, in bytes of UTF-8. */
@@ -225,6 +229,7 @@ function participant(value) {
     may: list(member, "may").filter(isPublishedKind),
     moderator: member.moderator === true,
     hand: number(member, "hand"),
+    online: member.online !== false,
   };
 }
 

@@ -67,6 +67,8 @@ class Member:
     socket: web.WebSocketResponse
     entry: dict[str, Any]
     received: list[dict[str, Any]] = field(default_factory=list)
+    """All but its reports, which come by the clock."""
+    reports: list[dict[str, Any]] = field(default_factory=list)
 
 
 class ScriptedServer:
@@ -149,6 +151,9 @@ class ScriptedServer:
             elif message["type"] == "leave":
                 await socket.close(code=1000)
             else:
+                if message["type"] == "report":
+                    self.members[me].reports.append(message)
+                    continue
                 self.members[me].received.append(message)
                 await getattr(self, f"_on_{message['type']}")(me, message)
             self._heard.set()

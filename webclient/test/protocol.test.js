@@ -22,6 +22,7 @@ test("the messages of docs/protocol.md's example are read", () => {
     may: ["audio"],
     moderator: false,
     hand: 0,
+    online: false,
   };
   const roster = { type: "roster", version: 4, recorded: true, participants: [participant] };
   assert.deepEqual(parsed({ ...roster, unknown: 1 }), roster);

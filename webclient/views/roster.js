@@ -83,7 +83,7 @@ function showStanding(element, { hand, moderator }, isBlocked) {
  * @param {{isYou: boolean, tail: string | undefined}} aside
  * @param {Quality | undefined} quality
  */
-function entry({ id, kind, name, publishes, muted, may }, aside, quality) {
+function entry({ id, kind, name, publishes, muted, may, online }, aside, quality) {
   const element = copyOf("roster-template");
   element.dataset.participant = id;
   element.dataset.kind = kind;
@@ -91,7 +91,8 @@ function entry({ id, kind, name, publishes, muted, may }, aside, quality) {
   writeName(element, name, aside);
   const silent = may.includes("audio") ? ", listens" : ", may not speak";
   const listens = publishes.includes("audio") ? "" : silent;
-  within(element, ".how", HTMLElement).textContent = HOW[kind] + listens;
+  within(element, ".how", HTMLElement).textContent = HOW[kind] + (online ? listens : ", offline");
+  element.classList.toggle("is-offline", !online);
   element.classList.toggle("is-muted", muted.audio);
   setIcon(element, ".kind", kind);
   if (quality !== undefined) showQuality(within(element, ".quality", HTMLElement), quality);
