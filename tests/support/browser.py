@@ -140,6 +140,13 @@ class Browser:
         return page
 
 
+    async def renderers(self) -> list[int]:
+        """The processes in which pages run, by number."""
+        session = await self._chromium.new_browser_cdp_session()
+        told = await session.send("SystemInfo.getProcessInfo")
+        return [one["id"] for one in told["processInfo"] if one["type"] == "renderer"]
+
+
 class Listener:
     """What comes out of a page's loudspeakers, and what its tiles show."""
 
