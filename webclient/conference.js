@@ -6,6 +6,7 @@
 
 import { Blocks } from "./blocks.js";
 import { watchNetwork } from "./path.js";
+import { deviceOf } from "./machine.js";
 import { Peers } from "./peers.js";
 import { Reporting } from "./reporting.js";
 import { changeOfRights } from "./rights.js";
@@ -278,7 +279,8 @@ export class Conference {
   #join({ room, name, key }) {
     const publishes = this.#publishes();
     this.#told = JSON.stringify([publishes, { audio: false, video: false }]);
-    return { type: "join", room, name, publishes, ...(key && { key }) };
+    const device = deviceOf(navigator);
+    return { type: "join", room, name, device, publishes, ...(key && { key }) };
   }
 
   /** The server hears of what changed since `join`, which lets everyone in unmuted. */

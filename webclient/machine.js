@@ -14,6 +14,17 @@
 
 const SAMPLE_INTERVAL_MS = 1_000;
 
+/**
+ * What this is, for `join`: phones shall not pass on what others send.
+ *
+ * @param {{userAgent: string, userAgentData?: {mobile?: boolean}, connection?: {saveData?: boolean}}}
+ *   navigator
+ */
+export function deviceOf({ userAgent, userAgentData, connection }) {
+  const phone = userAgentData?.mobile ?? /\bMobi/.test(userAgent);
+  return { mobile: phone || connection?.saveData === true, relays: true };
+}
+
 /** Chromium tells it; where it is not known it stays null. */
 export class MachineWatch {
   /** @type {Machine["cpu"]} */

@@ -96,7 +96,9 @@ import { isVisible } from "./names.js";
  */
 
 /**
- * @typedef {{room: string, name: string, publishes: PublishedKind[], key?: string, token?: string}} JoinMembers
+ * @typedef {{mobile: boolean, relays: boolean}} Device
+ * @typedef {{room: string, name: string, publishes: PublishedKind[], device?: Device,
+ *   key?: string, token?: string}} JoinMembers
  * @typedef {{type: "join"} & JoinMembers} Join
  * @typedef {{type: "publish", publishes: PublishedKind[]}} Publish
  * @typedef {{type: "mute"} & Muted} Mute

@@ -4,11 +4,11 @@ Says when something changed that plans hang on, which is seldom: most reports ch
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import log2
 
 from gateway.conference.health import Health
-from gateway.conference.report import Report
+from gateway.conference.report import ANY_DEVICE, Device, Report
 from gateway.conference.trust import Trust
 from gateway.conference.uplink import capacities
 from gateway.ports import ParticipantId, StreamKind
@@ -26,9 +26,14 @@ FEWEST = 2
 class Conditions:
     """One conference's. Core shape: `receive`, `handle_timeout`, `next_timeout`."""
 
+    _devices: dict[ParticipantId, Device] = field(default_factory=dict)
     _health: dict[ParticipantId, Health] = field(default_factory=dict)
     _round_trips: dict[ParticipantId, Mapping[ParticipantId, float]] = field(default_factory=dict)
     _trust: Trust = field(default_factory=Trust)
+
+    def join(self, who: ParticipantId, device: Device) -> None:
+        """It has not reported yet."""
+        self._devices[who] = device
 
     def receive(self, who: ParticipantId, report: Report, now: float) -> bool:
         """Whether anybody's node in the plans is another one by this."""
@@ -41,6 +46,7 @@ class Conditions:
         return health.ability != was or distrusted
 
     def forget(self, leaver: ParticipantId) -> None:
+        self._devices.pop(leaver, None)
         self._health.pop(leaver, None)
         self._round_trips.pop(leaver, None)
         self._trust.forget(leaver)
@@ -71,11 +77,13 @@ class Conditions:
         return max(since, self._health[who].online_since) if who in self._health else since
 
     def node(self, node: Node, kind: StreamKind, shares: Mapping[StreamKind, int]) -> Node:
-        """`node` as its owner's reports make it for the trees of `kind`.
+        """`node` as its owner's device and reports make it for the trees of `kind`.
 
         `shares`: how many streams each peer has to send on average, for `kind` and those that are
         planned before it.
         """
+        device = self._devices.get(node.id, ANY_DEVICE)
+        node = replace(node, relays=node.relays and device.relays, mobile=device.mobile)
         health = self._health.get(node.id)
         if health is None:
             return node

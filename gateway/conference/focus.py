@@ -10,7 +10,7 @@ from gateway.conference.blame import Blame, Pair
 from gateway.conference.conditions import Conditions
 from gateway.conference.grove import Grove
 from gateway.conference.permissions import Permissions, Rules
-from gateway.conference.report import Report
+from gateway.conference.report import ANY_DEVICE, Device, Report
 from gateway.conference.settling import MOVES, Settling
 from gateway.errors import Reason, Refused
 from gateway.ports import (
@@ -125,6 +125,7 @@ class Conference:
         now: float,
         key: str | None = None,
         former: ParticipantId | None = None,
+        device: Device = ANY_DEVICE,
     ) -> None:
         """`key` is a moderator's; `former` has just left to come back as this one, which has its
         rights. What the participant may not publish, it does not publish.
@@ -137,6 +138,7 @@ class Conference:
         assert participant.id not in {SEAT, *self._members}
         self._permissions.join(participant.id, native=native, key=key, former=former)
         self._members[participant.id] = _Member(participant, native)
+        self._conditions.join(participant.id, device)
         self._apply_permissions()
         self._roster_changed()
         self._replan(now)

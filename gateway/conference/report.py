@@ -10,6 +10,19 @@ from enum import StrEnum
 from gateway.ports import ParticipantId, StreamKind
 
 
+@dataclass(frozen=True, slots=True)
+class Device:
+    """What somebody joins with."""
+
+    mobile: bool = False
+    """On a battery or a metered network: it shall not relay."""
+    relays: bool = True
+    """Whether it can at all."""
+
+
+ANY_DEVICE = Device()
+
+
 class Pressure(StrEnum):
     """Of the processor: W3C Compute Pressure, section 6.3."""
 

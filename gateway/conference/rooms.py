@@ -16,7 +16,7 @@ from gateway.conference.focus import Conference, Departed, Shown
 from gateway.conference.injection import Injection, Injector
 from gateway.conference.monitor import Monitor, TreeFigures
 from gateway.conference.permissions import Rules
-from gateway.conference.report import Report
+from gateway.conference.report import ANY_DEVICE, Device, Report
 from gateway.conference.seat_signal import SeatSignal
 from gateway.errors import BY_STRANGERS, Reason, Refused
 from gateway.ports import (
@@ -253,13 +253,16 @@ class Rooms:
         publishes: frozenset[MediaKind],
         key: str | None = None,
         former: ParticipantId | None = None,
+        device: Device = ANY_DEVICE,
     ) -> None:
         """A native participant joins; `leg` hears of the roster first and of its edges then.
 
         `key` is a moderator's; `former` the participant that has just left to come back so.
         Raises `Refused`: busy, forbidden for a wrong key.
         """
-        self._enter(room, leg, native=True, publishes=publishes, key=key, former=former)
+        self._enter(
+            room, leg, native=True, publishes=publishes, key=key, former=former, device=device
+        )
 
     def withdraw(self, leg: ParticipantId) -> None:
         """A native participant leaves; it is hung up as soon as nobody depends on it any more."""
@@ -526,6 +529,7 @@ class Rooms:
         publishes: frozenset[MediaKind],
         key: str | None = None,
         former: ParticipantId | None = None,
+        device: Device = ANY_DEVICE,
     ) -> None:
         now = self._time.clock()
         room = self._rooms.get(name) or _Room(
@@ -534,7 +538,9 @@ class Rooms:
         )
         participant = Participant(leg.id, leg.kind, leg.name, publishes)
         try:
-            room.conference.join(participant, native=native, now=now, key=key, former=former)
+            room.conference.join(
+                participant, native=native, now=now, key=key, former=former, device=device
+            )
         except Refused:
             if not native:
                 self._plane.close(leg.id)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NoReturn, TypeVar, assert_never
 
-from gateway.conference.report import Report
+from gateway.conference.report import ANY_DEVICE, Device, Report
 from gateway.errors import Reason
 from gateway.ports import (
     Attach,
@@ -101,6 +101,7 @@ class Join:
     """Of the participant that this one replaces."""
     key: str | None = field(default=None, repr=False)
     """A moderator's."""
+    device: Device = ANY_DEVICE
 
 
 @dataclass(frozen=True, slots=True)
@@ -324,7 +325,15 @@ def _read_join(message: Mapping[str, object]) -> Join:
         raise _Mistake(f"room: expected {RULE}")
     token = _short(message, "token", MAX_TOKEN) if message.get("token") is not None else None
     key = _short(message, "key", MAX_TOKEN) if message.get("key") is not None else None
-    return Join(room, _name(message), _kinds(message, "publishes"), token, key)
+    return Join(room, _name(message), _kinds(message, "publishes"), token, key, _device(message))
+
+
+def _device(message: Mapping[str, object]) -> Device:
+    if message.get("device") is None:
+        return ANY_DEVICE
+    device = {"mobile": False, "relays": True} | _member(message, "device", dict, "an object")
+    mobile = _member(device, "mobile", bool, "true or false")
+    return Device(mobile, _member(device, "relays", bool, "true or false"))
 
 
 def _read_mute(message: Mapping[str, object]) -> Mute:

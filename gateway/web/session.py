@@ -17,7 +17,7 @@ from aiohttp import WebSocketError, WSCloseCode, WSMessage, WSMsgType, web
 
 from gateway.address import Address
 from gateway.conference.focus import Shown
-from gateway.conference.report import Report
+from gateway.conference.report import ANY_DEVICE, Device, Report
 from gateway.errors import BY_STRANGERS, Reason, Refused
 from gateway.ports import (
     SEAT,
@@ -59,6 +59,7 @@ class NativeFocus(Focus, Protocol):
         publishes: frozenset[MediaKind],
         key: str | None = None,
         former: ParticipantId | None = None,
+        device: Device = ANY_DEVICE,
     ) -> None:
         """The leg joins, with the rights of `former` if it comes back; it hears of the roster
         first, of its edges then. Raises `Refused`."""
@@ -299,7 +300,7 @@ class Session:
         try:
             room = self._focus.route(Address("web", join.room, self._host), self._caller())
             former = before.id if before is not None else None
-            self._focus.enter(room, self, join.publishes, join.key, former)
+            self._focus.enter(room, self, join.publishes, join.key, former, join.device)
         except Refused as refused:
             self._state = _State.WAITING
             _log.info(

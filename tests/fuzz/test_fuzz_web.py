@@ -27,7 +27,7 @@ members = st.sampled_from(
     [
         *("room", "name", "publishes", "token", "audio", "video", "source", "parent"),
         *("to", "description", "candidate", "tracks", "connection", "kind", "shows"),
-        *("uplink", "limited", "cpu", "battery", "neighbours", "receives", "sends"),
+        *("device", "uplink", "limited", "cpu", "battery", "neighbours", "receives", "sends"),
     ]
 )
 types = st.sampled_from(

@@ -11,9 +11,9 @@ from test_conference_wiring import ALL, AUDIO, POLICIES, World
 
 from gateway.conference.conditions import BELIEVED, Conditions
 from gateway.conference.health import OFFLINE_AFTER
-from gateway.conference.report import Pressure, Receiving, Report
+from gateway.conference.report import Device, Pressure, Receiving, Report
 from gateway.conference.settling import MOVES, QUIET
-from gateway.ports import Edge, Kind, ParticipantId, StreamKind
+from gateway.ports import Edge, Kind, Participant, ParticipantId, StreamKind
 from gateway.trees.planner import Membership, Node, TreePolicy
 from gateway.trees.policies.sparse import Sparse
 from gateway.trees.topology import Forest, neighbours, uplinks
@@ -118,6 +118,19 @@ def test_the_weak_relay_nothing(report: Report) -> None:
     assert world.relays("c")
     world.reports("c", report)
     world.settle()
+    assert not world.relays("c")
+    assert world.edges == world.planned()
+
+
+@pytest.mark.parametrize("device", [Device(mobile=True), Device(relays=False)], ids=str)
+def test_who_joins_as_a_leaf_is_one(device: Device) -> None:
+    world = room("abdefgh")
+    phone = Participant(ParticipantId("c"), Kind.WEB, "c", AUDIO)
+    world.native.add(phone.id)
+    world.conference.join(phone, native=True, now=world.now, device=device)
+    world.drain()
+    world.settle()
+    world.reports("c")
     assert not world.relays("c")
     assert world.edges == world.planned()
 

@@ -3,6 +3,7 @@ from dataclasses import replace
 
 import pytest
 
+from gateway.conference.report import Device
 from gateway.errors import Reason
 from gateway.ports import (
     Attach,
@@ -59,6 +60,14 @@ class TestWhatABrowserSays:
                 protocol.Join(RoomName("demo"), "\U0001f469\u200d\U0001f680", frozenset()),
             ),
             (join(token=None), protocol.Join(RoomName("demo"), "Ana", frozenset())),
+            (
+                join(device={"mobile": True, "battery": 1}),
+                protocol.Join(RoomName("demo"), "Ana", frozenset(), device=Device(mobile=True)),
+            ),
+            (
+                join(device={"relays": False}),
+                protocol.Join(RoomName("demo"), "Ana", frozenset(), device=Device(relays=False)),
+            ),
             ('{"type": "leave"}', protocol.Leave()),
             ('{"type": "publish", "publishes": ["audio"]}', protocol.Publish(frozenset({AUDIO}))),
             ('{"type":"mute","audio":true,"video":false}', protocol.Mute(Muted(audio=True))),
