@@ -30,7 +30,7 @@ for (const name of ["setTimeout", "setInterval"]) {
 
 @pytest.fixture
 async def gateway() -> AsyncIterator[Gateway]:
-    async with Gateway("xmpp: {enabled: off}") as gateway:
+    async with Gateway() as gateway:
         yield gateway
 
 
@@ -60,10 +60,8 @@ async def test_a_frozen_page_is_shown_as_offline_and_comes_back(gateway: Gateway
 async def test_a_page_whose_timers_stand_still_is_not_offline(gateway: Gateway) -> None:
     """Chromium lets timers of hidden pages go off once a minute; a headless one hides none, so here
     the page's timers stand still altogether."""
-    async with Browser() as browser:
-        page = await browser.page(TONES[0])
-        await page.add_init_script(STANDING_TIMERS)
-        ana = await Person.enter(page, gateway.site.page_url("demo"), "Ana", TONES[0])
+    async with Browser(script=STANDING_TIMERS) as browser:
+        ana = await Person.join(browser, gateway.site.page_url("demo"), "Ana", TONES[0])
         await ana.page.evaluate("timers.stand = true; setInterval(() => timers.ticks++, 100)")
         before = await gateway.get("/api/status")
         await asyncio.sleep(6)  # It is the passing of time that must change nothing.

@@ -139,7 +139,6 @@ class Browser:
         page.on("pageerror", lambda error: say(f"{hz} Hz: uncaught: {error}"))
         return page
 
-
     async def renderers(self) -> list[int]:
         """The processes in which pages run, by number."""
         session = await self._chromium.new_browser_cdp_session()
