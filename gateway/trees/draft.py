@@ -223,8 +223,9 @@ class Drafts:
         self.attach(draft, child, parent)
 
     def is_newcomer(self, node: ParticipantId) -> bool:
-        """Whether it takes part in these trees from now on, and has no edge in them yet."""
-        if any(self.neighbours[node].values()):
+        """Whether it takes part in these trees from now on, and they have nothing with it yet."""
+        near = self.neighbours[node].items()
+        if any(edges or {node, other} not in self.there for other, edges in near):
             return False
         return any(node == d.root or node in d.relays or node in d.leaves for d in self.of.values())
 

@@ -6,6 +6,7 @@ import statistics
 from gateway.trees.planner import TreePolicy
 from gateway.trees.policies.breadth_first import BreadthFirst
 from gateway.trees.policies.sparse import Sparse
+from load.pictures_sim import KINDS, PicturesSimulation, Watching
 from load.results import put, say
 from load.trees_sim import Outcome, Scenario, Simulation
 
@@ -69,12 +70,29 @@ def table(policy: TreePolicy, scenarios: tuple[Scenario, ...]) -> dict[Scenario,
     return outcomes
 
 
+def pictures(rooms: tuple[tuple[int, int], ...]) -> None:
+    """A table of rooms with cameras; `rooms` are peers and events."""
+    head = "| peers | whose picture is large | neighbours max (before settling) "
+    head += "".join(f"| uplinks ÷ mesh, {kind} | own connections " for kind in KINDS) + "|"
+    say(f"\nSound and pictures:\n\n{head}\n" + "|---" * (head.count("|") - 1) + "|")
+    for peers, events in rooms:
+        for watching in Watching:
+            seen = PicturesSimulation(Sparse(2), peers, watching).run(events)
+            cells = [str(peers), watching.value]
+            cells.append(f"{seen.neighbours_max} ({seen.neighbours_unsettled})")
+            for kind in KINDS:
+                cells.append(f"{seen.uplinks_vs_mesh[kind]:.2f}")
+                cells.append(str(seen.own_connections[kind]))
+            say("| " + " | ".join(cells) + " |")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="rooms of up to 20 only")
     quick = parser.parse_args().quick
     everybody = [s for s in EVERYBODY if not quick or s.peers <= 20]
     outcomes = table(Sparse(2), tuple(everybody))
+    pictures(((10, 120),) if quick else ((10, 120), (40, 60)))
     if not quick:
         table(Sparse(2), OTHERS)
         table(BreadthFirst(2), EVERYBODY)
