@@ -13,8 +13,11 @@ OFFLINE_AFTER = 3.0
 """Seconds from the last report; docs/protocol.md, "Reports"."""
 
 STRAINED_AFTER = 10.0
-"""Seconds of serious pressure on the processor: shorter ones come with every page that is opened.
-Critical pressure counts at once, since then the sound suffers already."""
+"""Seconds of serious or critical pressure on the processor: shorter ones come with every page that
+is opened."""
+
+STEADY_AFTER = 10.0
+"""Seconds for which one that was offline is no relay: what fell silent once may do so again."""
 
 RECOVERED_AFTER = 30.0
 """Seconds without such pressure. More than `STRAINED_AFTER`: who relays no more is less strained by
@@ -32,6 +35,8 @@ class Ability:
     """All that planning knows of a participant's reports."""
 
     online: bool = True
+    steady: bool = True
+    """It has not been offline just now."""
     strained: bool = False
     """Its processor has no time for others."""
     low_battery: bool = False
@@ -46,6 +51,7 @@ class Health:
         self.ability = Ability()
         self.online_since = 0.0
         """When it came back the last time."""
+        self._was_offline = False
         self._last: float | None = None
         self._serious_since: float | None = None
         self._fine_since: float | None = None
@@ -53,10 +59,11 @@ class Health:
     def receive(self, report: Report, now: float) -> None:
         """Time never goes back; a report makes its sender be online."""
         if not self.ability.online:
-            self.online_since = now
+            self.online_since, self._was_offline = now, True
         self._last = now
         self.ability = Ability(
             online=True,
+            steady=self.ability.online and self._is_steady(now),
             strained=self._is_strained(report.cpu, now),
             low_battery=self._is_low(report.battery),
             uplink=self._uplink(report),
@@ -78,6 +85,9 @@ class Health:
         self._serious_since = self._fine_since = None
         return True
 
+    def _is_steady(self, now: float) -> bool:
+        return not self._was_offline or now - self.online_since >= STEADY_AFTER
+
     def _is_strained(self, cpu: Pressure | None, now: float) -> bool:
         is_serious = cpu in (Pressure.SERIOUS, Pressure.CRITICAL)
         self._serious_since = _since(self._serious_since, is_serious, now)
@@ -86,7 +96,7 @@ class Health:
             return self._fine_since is None or now - self._fine_since < RECOVERED_AFTER
         if self._serious_since is None:
             return False
-        return cpu is Pressure.CRITICAL or now - self._serious_since >= STRAINED_AFTER
+        return now - self._serious_since >= STRAINED_AFTER
 
     def _is_low(self, battery: float | None) -> bool:
         enough = GOOD_BATTERY if self.ability.low_battery else LOW_BATTERY

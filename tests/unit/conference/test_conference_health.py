@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from gateway.conference.health import (
     OFFLINE_AFTER,
     RECOVERED_AFTER,
+    STEADY_AFTER,
     STRAINED_AFTER,
     UPLINK_CHANGE,
     Ability,
@@ -43,26 +44,40 @@ def test_three_seconds_of_silence_are_offline_until_the_next_report() -> None:
     assert health.online_since == 40.0
 
 
-def test_serious_pressure_counts_after_ten_seconds_and_critical_at_once() -> None:
+def test_pressure_counts_after_ten_seconds() -> None:
     health = Health()
     reported(health, Report(cpu=Pressure.SERIOUS), 0, int(STRAINED_AFTER) - 1)
     assert not health.ability.strained
     health.receive(Report(cpu=Pressure.FAIR), 10.0)
     reported(health, Report(cpu=Pressure.SERIOUS), 11, int(STRAINED_AFTER))
     assert health.ability.strained
-    hurried = Health()
-    hurried.receive(Report(cpu=Pressure.CRITICAL), 0.0)
-    assert hurried.ability.strained
+    worse = Health()
+    reported(worse, Report(cpu=Pressure.CRITICAL), 0, int(STRAINED_AFTER) - 1)
+    assert not worse.ability.strained
+    worse.receive(Report(cpu=Pressure.SERIOUS), STRAINED_AFTER)
+    assert worse.ability.strained
+
+
+def test_who_was_offline_is_not_relied_upon_at_once() -> None:
+    health = Health()
+    health.receive(Report(), 0.0)
+    assert health.ability.steady
+    assert health.handle_timeout(OFFLINE_AFTER)
+    reported(health, Report(), 5, int(STEADY_AFTER) - 1)
+    assert health.ability.online
+    assert not health.ability.steady
+    health.receive(Report(), 5 + STEADY_AFTER)
+    assert health.ability.steady
 
 
 def test_a_strained_processor_has_to_be_fine_for_half_a_minute() -> None:
     health = Health()
-    health.receive(Report(cpu=Pressure.CRITICAL), 0.0)
-    reported(health, Report(cpu=Pressure.NOMINAL), 1, int(RECOVERED_AFTER) - 1)
-    health.receive(Report(cpu=Pressure.SERIOUS), 31.0)
-    reported(health, Report(cpu=Pressure.FAIR), 32, int(RECOVERED_AFTER) - 1)
+    reported(health, Report(cpu=Pressure.CRITICAL), 0, int(STRAINED_AFTER) + 1)
+    reported(health, Report(cpu=Pressure.NOMINAL), 11, int(RECOVERED_AFTER) - 1)
+    health.receive(Report(cpu=Pressure.SERIOUS), 41.0)
+    reported(health, Report(cpu=Pressure.FAIR), 42, int(RECOVERED_AFTER) - 1)
     assert health.ability.strained
-    health.receive(Report(cpu=Pressure.FAIR), 32 + RECOVERED_AFTER)
+    health.receive(Report(cpu=Pressure.FAIR), 42 + RECOVERED_AFTER)
     assert not health.ability.strained
 
 

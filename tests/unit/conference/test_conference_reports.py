@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from test_conference_wiring import ALL, AUDIO, POLICIES, World
 
 from gateway.conference.conditions import BELIEVED, Conditions
-from gateway.conference.health import OFFLINE_AFTER
+from gateway.conference.health import OFFLINE_AFTER, STEADY_AFTER, STRAINED_AFTER
 from gateway.conference.report import Device, Pressure, Receiving, Report
 from gateway.conference.settling import MOVES, QUIET
 from gateway.ports import Edge, Kind, Participant, ParticipantId, StreamKind
@@ -77,7 +77,7 @@ def test_who_falls_silent_is_a_leaf_and_shown_so_until_it_reports_again() -> Non
     assert {e.source for e in world.planned() if e.child == "c"} == set("abdefgh")
     world.reports("c")
     assert world.online("c")
-    world.passes(1.0)
+    world.passes(STEADY_AFTER + 1.0)
     for name in "efgh":
         world.leave(name)
     for name in "ijklm":
@@ -117,9 +117,23 @@ def test_the_weak_relay_nothing(report: Report) -> None:
     world = room("abcdefgh")
     assert world.relays("c")
     world.reports("c", report)
+    world.now += STRAINED_AFTER
+    world.reports("c", report)
     world.settle()
     assert not world.relays("c")
     assert world.edges == world.planned()
+
+
+def test_where_most_are_strained_all_go_on_relaying() -> None:
+    world = room("abcdefgh")
+    for _ in range(2):
+        for name in "abcdef":
+            world.reports(name, HOT)
+        world.now += STRAINED_AFTER
+    for name in "abcdef":
+        world.reports(name, HOT)
+    world.settle()
+    assert any(world.relays(name) for name in "abcdef")
 
 
 @pytest.mark.parametrize("device", [Device(mobile=True), Device(relays=False)], ids=str)
