@@ -68,9 +68,11 @@ class Blame:
             self._rounds = 1 if now > self._last + CALM else min(self._rounds + 1, MOST_ROUNDS)
             self._last = now
 
-    def failed(self, one: ParticipantId, other: ParticipantId) -> None:
-        """They have tried and cannot reach each other."""
+    def failed(self, one: ParticipantId, other: ParticipantId) -> bool:
+        """They have tried and cannot reach each other; whether that is news."""
+        before = len(self._failed)
         self._failed.add(frozenset({one, other}))
+        return len(self._failed) > before
 
     def worked(self, one: ParticipantId, other: ParticipantId) -> None:
         """Something has come after all."""

@@ -12,8 +12,9 @@ from typing import Protocol
 
 from gateway.address import Address
 from gateway.conference.announcements import Announcements, Play, StopPlaying
-from gateway.conference.focus import Conference, Departed, Shown
+from gateway.conference.focus import Conference, Departed
 from gateway.conference.injection import Injection, Injector
+from gateway.conference.member import Shown
 from gateway.conference.monitor import Monitor, TreeFigures
 from gateway.conference.permissions import Rules
 from gateway.conference.report import ANY_DEVICE, Device, Report

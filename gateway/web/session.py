@@ -16,7 +16,7 @@ from typing import Protocol, assert_never
 from aiohttp import WebSocketError, WSCloseCode, WSMessage, WSMsgType, web
 
 from gateway.address import Address
-from gateway.conference.focus import Shown
+from gateway.conference.member import Shown
 from gateway.conference.report import ANY_DEVICE, Device, Report
 from gateway.errors import BY_STRANGERS, Reason, Refused
 from gateway.ports import (
