@@ -29,6 +29,9 @@ const READY_TIMEOUT_MS = 3_000;
  * @property {(neighbours: string[]) => void} beats to whom a sign of life is due
  */
 
+/** Within so long one sign of a neighbour's life is enough, ms. */
+const HEARD_MS = 40;
+
 export class Forwarder {
   #on;
   /** Null until it works.
@@ -37,6 +40,8 @@ export class Forwarder {
   /** @type {Worker | null} */
   #started = null;
   #ids = 0;
+  /** @type {Map<string, number>} */
+  #heardAt = new Map();
   /** @type {WeakMap<MediaStreamTrack, number>} */
   #feeds = new WeakMap();
   /** @type {Map<number, OutletHandlers>} */
@@ -114,6 +119,9 @@ export class Forwarder {
 
   /** @param {string} neighbour who said something on its data channel */
   heard(neighbour) {
+    const now = performance.now();
+    if (now - (this.#heardAt.get(neighbour) ?? -Infinity) < HEARD_MS) return;
+    this.#heardAt.set(neighbour, now);
     this.#worker?.postMessage({ type: "heard", neighbour });
   }
 

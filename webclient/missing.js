@@ -17,6 +17,11 @@ const PAUSE_MS = 600;
 const PATIENCE_MS = 300;
 /** A standby parent of whom nothing came for so long may not be heard because of our own line. */
 const SPARE_SILENT_MS = 120;
+/** A stream that comes back by itself was no failure: from then on one waits so many times longer. */
+const CAUTION = 2;
+const MOST_CAUTION = 8;
+/** Without another false alarm for so long one is less cautious again, ms. */
+const CALM_MS = 30_000;
 /** How often one looks at least, ms; what is due earlier is looked at then. */
 export const LOOK_MS = 25;
 /** A look that is so late says that we ourselves stood still, and frames wait to be taken. */
@@ -95,6 +100,8 @@ export class Missing {
   /** @type {Map<string, number>} */
   #heardAt = new Map();
   #dueAt = Infinity;
+  #caution = 1;
+  #alarmAt = -Infinity;
 
   /**
    * What is watched from now on.
@@ -135,6 +142,7 @@ export class Missing {
       return false;
     }
     const back = known.missing;
+    if (back) this.#falseAlarm(now);
     known.missing = false;
     known.frame(octets, now);
     return back;
@@ -158,6 +166,10 @@ export class Missing {
    */
   look(now) {
     if (now - this.#dueAt > STALL_MS) this.#stalled(now - this.#dueAt, now);
+    if (this.#caution > 1 && now - this.#alarmAt > CALM_MS) {
+      this.#caution /= CAUTION;
+      this.#alarmAt = now;
+    }
     const missing = [];
     let again = now + LOOK_MS;
     for (const watched of this.#watched) {
@@ -181,12 +193,22 @@ export class Missing {
    * @param {number} now
    */
   #missedAt({ parent, spare, sound, still }, pulse, now) {
-    const limit = pulse.limit(sound);
+    const limit = pulse.limit(sound) * this.#caution;
     const latest = still ? Infinity : pulse.lastAt + limit + PATIENCE_MS;
-    const dead = Math.max(pulse.lastAt + limit, this.#heard(parent) + DEAD_AFTER_MS);
+    const dead = Math.max(pulse.lastAt + limit, this.#heard(parent) + DEAD_AFTER_MS * this.#caution);
     if (dead >= latest) return latest;
     const spareSilent = now - this.#heard(spare) > SPARE_SILENT_MS;
     return spareSilent ? Math.max(dead, pulse.lastAt + limit + PATIENCE_MS) : dead;
+  }
+
+  /**
+   * On a machine that has too much to do everything comes late, and asking others makes it later.
+   *
+   * @param {number} now
+   */
+  #falseAlarm(now) {
+    this.#caution = Math.min(this.#caution * CAUTION, MOST_CAUTION);
+    this.#alarmAt = now;
   }
 
   /** @param {string} neighbour */

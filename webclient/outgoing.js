@@ -107,7 +107,7 @@ export class Outgoing {
     const dummies = !paints || document.visibilityState === "visible";
     const held = slot?.held === true;
     this.method = feed === null ? "own" : method({ canSwap, dummies, slow: this.slow });
-    if (held && (this.#media === "video" || this.#outlet === null)) {
+    if (held) {
       // Sound is made and exchanged as if it went out, so that it can at once; a picture costs too
       // much for that, and has to wait for a key frame all the same.
       this.#order(null, false, held);

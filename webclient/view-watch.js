@@ -36,7 +36,7 @@ export class ViewWatch {
    * @param {Place["picture"]} picture
    */
   watch(element, source, picture) {
-    this.#places.set(element, { source, picture, inView: false, width: 0 });
+    this.#places.set(element, { source, picture, inView: null, width: 0 });
     this.#inView.observe(element);
     this.#sizes.observe(element);
   }

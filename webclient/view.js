@@ -20,7 +20,7 @@ const URGENT_MS = 50;
  * @typedef {object} Place
  * @property {string} source
  * @property {"camera" | "screen"} picture
- * @property {boolean} inView
+ * @property {boolean | null} inView null until it is known
  * @property {number} width
  */
 
@@ -42,8 +42,11 @@ export class View {
    * @returns {{tell: Shows | null, again: number | null}} what to tell now; when to look again, ms
    */
   look(places, visible, now) {
-    const shows = this.#shows(places, visible);
     const told = this.#told;
+    // Who has just come would say that nothing is shown, and take it back a moment later.
+    const unknown = visible && told === null && places.some(({ inView }) => inView === null);
+    if (unknown) return { tell: null, again: null };
+    const shows = this.#shows(places, visible);
     // Before the first word all is sent: who is alone does not say that they show nobody.
     const nothingNew = told === null ? places.length === 0 : same(shows, told);
     if (nothingNew) return { tell: null, again: null };

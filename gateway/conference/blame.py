@@ -5,8 +5,10 @@ between them. So at first the pair is held to be unreachable; whoever has failed
 to blame for all of it, and the others are not.
 
 Where machines are just slow, other ways would make them slower: so each round of failures makes the
-next one wait twice as long.
+next one wait twice as long, and faults of too many at once are nobody's.
 """
+
+from collections import Counter
 
 from gateway.ports import ParticipantId
 
@@ -24,60 +26,76 @@ CALM = 60.0
 ENOUGH = 2
 """With so many others somebody has to fail."""
 
+MOST_FAULTS = 4
+"""More faults than one for so many participants are none."""
+
 
 class Blame:
     """Of one conference."""
 
     def __init__(self) -> None:
-        self._failed: set[Pair] = set()
+        self._told: set[Pair] = set()
+        """By one of the two, who has tried for long."""
+        self._late: set[Pair] = set()
+        self.blamed: frozenset[ParticipantId] = frozenset()
+        """Those who shall be leaves."""
         self._rounds = 0
         self._last = 0.0
 
     @property
     def unreachable(self) -> frozenset[Pair]:
         """Pairs that no edge shall join."""
-        return frozenset(self._failed)
-
-    @property
-    def blamed(self) -> frozenset[ParticipantId]:
-        """Those who shall be leaves."""
-        blamed: set[ParticipantId] = set()
-        pairs = set(self._failed)
-        while pairs:
-            # The worst first: what it has caused counts for nobody else.
-            counts: dict[ParticipantId, int] = {}
-            for pair in pairs:
-                for node in pair:
-                    counts[node] = counts.get(node, 0) + 1
-            worst = min(counts, key=lambda node: (-counts[node], node))
-            if counts[worst] < ENOUGH:
-                break
-            blamed.add(worst)
-            pairs = {pair for pair in pairs if worst not in pair}
-        return frozenset(blamed)
+        return frozenset(self._told | self._late)
 
     def deadline(self, since: float) -> float:
         """Until when an edge that was attached at `since` has time."""
         rounds = 0 if since > self._last + CALM else self._rounds
         return since + PATIENCE * (1 << rounds)
 
-    def late(self, pairs: set[Pair], now: float) -> None:
-        """Nothing came in time over edges between these."""
-        if pairs:
-            self._failed |= pairs
-            self._rounds = 1 if now > self._last + CALM else min(self._rounds + 1, MOST_ROUNDS)
-            self._last = now
+    def late(self, pairs: set[Pair], present: int, now: float) -> None:
+        """Nothing came in time over edges between these; so many are `present`."""
+        if not pairs:
+            return
+        self._rounds = 1 if now > self._last + CALM else min(self._rounds + 1, MOST_ROUNDS)
+        self._last = now
+        self._late |= pairs
+        if self._judge() > max(1, present // MOST_FAULTS):
+            # So many are not at fault at once: all are slow, and other ways are no faster.
+            self._late.clear()
+            self._judge()
 
     def failed(self, one: ParticipantId, other: ParticipantId) -> bool:
         """They have tried and cannot reach each other; whether that is news."""
-        before = len(self._failed)
-        self._failed.add(frozenset({one, other}))
-        return len(self._failed) > before
+        before = len(self._told)
+        self._told.add(frozenset({one, other}))
+        self._judge()
+        return len(self._told) > before
 
     def worked(self, one: ParticipantId, other: ParticipantId) -> None:
         """Something has come after all."""
-        self._failed.discard(frozenset({one, other}))
+        pair = frozenset({one, other})
+        if pair in self._told or pair in self._late:
+            self._told.discard(pair)
+            self._late.discard(pair)
+            self._judge()
 
     def forget(self, node: ParticipantId) -> None:
         """It has left."""
-        self._failed = {pair for pair in self._failed if node not in pair}
+        self._told = {pair for pair in self._told if node not in pair}
+        self._late = {pair for pair in self._late if node not in pair}
+        self._judge()
+
+    def _judge(self) -> int:
+        """Whom to blame; tells how many faults explain everything."""
+        blamed: set[ParticipantId] = set()
+        pairs = self._told | self._late
+        while pairs:
+            # The worst first: what it has caused counts for nobody else.
+            counts = Counter(node for pair in pairs for node in pair)
+            worst = min(counts, key=lambda node: (-counts[node], node))
+            if counts[worst] < ENOUGH:
+                break
+            blamed.add(worst)
+            pairs = {pair for pair in pairs if worst not in pair}
+        self.blamed = frozenset(blamed)
+        return len(blamed) + len(pairs)

@@ -88,18 +88,23 @@ class Conditions:
         if health is None:
             return node
         ability = health.ability
-        able = ability.online and ability.steady and not self._trust.distrusts(node.id)
-        able = able and not (ability.strained and self._others_have_time())
+        able = not ability.weak or not self._others_are_well()
+        able = able and not self._trust.distrusts(node.id)
         mobile, capacity = node.mobile or ability.low_battery, node.capacity
         if ability.uplink is not None:
             capacity = min(capacities(ability.uplink, shares)[kind], BELIEVED * shares[kind])
-            able = able and capacity >= min(FEWEST, BELIEVED * shares[kind])
+            slow = capacity < min(FEWEST, BELIEVED * shares[kind])
+            able = able and not (slow and self._others_are_faster())
         return Node(node.id, node.relays and able, mobile, capacity)
 
-    def _others_have_time(self) -> bool:
-        """Where most are strained, sparing some would strain the rest all the more."""
-        strained = sum(health.ability.strained for health in self._health.values())
-        return 2 * strained <= len(self._health)
+    def _others_are_faster(self) -> bool:
+        limited = sum(health.ability.uplink is not None for health in self._health.values())
+        return 2 * limited <= len(self._health)
+
+    def _others_are_well(self) -> bool:
+        """Where most have trouble, sparing some would burden the rest all the more."""
+        pressed = sum(health.pressed for health in self._health.values())
+        return 2 * pressed <= len(self._health)
 
     def round_trips(self) -> dict[frozenset[ParticipantId], float]:
         """In ms, by pair: the longer one of what the two say, so that nobody comes nearer by a lie.

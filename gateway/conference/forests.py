@@ -84,7 +84,7 @@ class Forests:
         """Of all but the `conditions`, whose changes show in the roster, too."""
         moves: list[Move | Standby] = []
         late = {pair for pair, deadline in self._deadlines(attendance.members) if deadline <= now}
-        self.blame.late(late, now)
+        self.blame.late(late, len(attendance.members), now)
         for kind, grove in self._groves.items():
             due = grove.next_timeout()
             if late or (due is not None and due <= now):

@@ -12,19 +12,27 @@ from gateway.conference.report import Pressure, Report
 OFFLINE_AFTER = 3.0
 """Seconds from the last report; docs/protocol.md, "Reports"."""
 
-STRAINED_AFTER = 10.0
+STRAINED_AFTER = 30.0
 """Seconds of serious or critical pressure on the processor: shorter ones come with every page that
 is opened."""
 
-STEADY_AFTER = 10.0
-"""Seconds for which one that was offline is no relay: what fell silent once may do so again."""
+GONE_AFTER = 10.0
+"""Seconds from the last report until nothing goes through it any more. Its children do not wait for
+that: whoever misses a stream has asked its standby parent long before. A machine that is only too
+busy to report is not gone, and moving its trees makes it busier."""
 
-RECOVERED_AFTER = 30.0
+MOST_RETURNS = 3
+"""Whoever has come back from that is given twice the time from then on; so many times at most."""
+
+RECOVERED_AFTER = 60.0
 """Seconds without such pressure. More than `STRAINED_AFTER`: who relays no more is less strained by
 that alone, and would go to and fro."""
 
 LOW_BATTERY = 0.30
 GOOD_BATTERY = 0.35
+
+LIMITED_AFTER = 10.0
+"""Seconds for which an uplink has to be used up until its estimate counts: every start is slow."""
 
 UPLINK_CHANGE = 1.5
 """By this factor an estimate has to change, since one that is used to the full wavers by less."""
@@ -35,13 +43,19 @@ class Ability:
     """All that planning knows of a participant's reports."""
 
     online: bool = True
-    steady: bool = True
-    """It has not been offline just now."""
+    """As it is shown to everybody."""
+    gone: bool = False
+    """It has been silent for so long that it does not relay."""
     strained: bool = False
     """Its processor has no time for others."""
     low_battery: bool = False
     uplink: float | None = None
     """In bit/s, where that is what holds it back; None: nobody knows of a limit."""
+
+    @property
+    def weak(self) -> bool:
+        """Whether it had better relay nothing for now."""
+        return self.strained or self.gone
 
 
 class Health:
@@ -51,42 +65,48 @@ class Health:
         self.ability = Ability()
         self.online_since = 0.0
         """When it came back the last time."""
-        self._was_offline = False
+        self._returns = 0
         self._last: float | None = None
         self._serious_since: float | None = None
         self._fine_since: float | None = None
+        self._limited_since: float | None = None
+
+    @property
+    def pressed(self) -> bool:
+        """Whether it has trouble just now, for however short a time."""
+        return self._serious_since is not None or not self.ability.online
 
     def receive(self, report: Report, now: float) -> None:
         """Time never goes back; a report makes its sender be online."""
         if not self.ability.online:
-            self.online_since, self._was_offline = now, True
+            self.online_since = now
+        if self.ability.gone:
+            self._returns = min(self._returns + 1, MOST_RETURNS)
         self._last = now
         self.ability = Ability(
             online=True,
-            steady=self.ability.online and self._is_steady(now),
             strained=self._is_strained(report.cpu, now),
             low_battery=self._is_low(report.battery),
-            uplink=self._uplink(report),
+            uplink=self._uplink(report, now),
         )
 
     def next_timeout(self) -> float | None:
         """When it will have been silent for too long."""
-        if self._last is None or not self.ability.online:
+        if self._last is None or self.ability.gone:
             return None
-        return self._last + OFFLINE_AFTER
+        if self.ability.online:
+            return self._last + OFFLINE_AFTER
+        return self._last + GONE_AFTER * (1 << self._returns)
 
     def handle_timeout(self, now: float) -> bool:
-        """Whether it is offline from now on."""
-        deadline = self.next_timeout()
-        if deadline is None or deadline > now:
-            return False
-        self.ability = replace(self.ability, online=False)
-        # Of the time in which nothing was heard nothing is known.
-        self._serious_since = self._fine_since = None
-        return True
-
-    def _is_steady(self, now: float) -> bool:
-        return not self._was_offline or now - self.online_since >= STEADY_AFTER
+        """Whether it is offline, or gone, from now on."""
+        changed = False
+        while (deadline := self.next_timeout()) is not None and deadline <= now:
+            self.ability = replace(self.ability, online=False, gone=not self.ability.online)
+            # Of the time in which nothing was heard nothing is known.
+            self._serious_since = self._fine_since = None
+            changed = True
+        return changed
 
     def _is_strained(self, cpu: Pressure | None, now: float) -> bool:
         is_serious = cpu in (Pressure.SERIOUS, Pressure.CRITICAL)
@@ -102,16 +122,20 @@ class Health:
         enough = GOOD_BATTERY if self.ability.low_battery else LOW_BATTERY
         return battery is not None and battery < enough
 
-    def _uplink(self, report: Report) -> float | None:
+    def _uplink(self, report: Report, now: float) -> float | None:
         """An estimate that is not used up is no limit: browsers do not try what nobody needs.
 
         But one that was a limit stays one until the estimate has grown, or else who was spared
         would be burdened again at once.
         """
         held, told = self.ability.uplink, report.uplink
-        if told is None or (held is None and not report.limited):
+        self._limited_since = _since(self._limited_since, report.limited, now)
+        if told is None:
             return held
-        if held is None or told <= held / UPLINK_CHANGE or told >= held * UPLINK_CHANGE:
+        if held is None:
+            since = self._limited_since
+            return told if since is not None and now - since >= LIMITED_AFTER else None
+        if told <= held / UPLINK_CHANGE or told >= held * UPLINK_CHANGE:
             return told
         return held
 

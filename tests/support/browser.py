@@ -124,6 +124,10 @@ class Browser:
         # pytest shows it only where a test failed.
         print("--- what the pages' consoles said ---", *self._console, sep="\n")  # noqa: T201
 
+    @property
+    def has_camera(self) -> bool:
+        return self._camera.height > 0
+
     async def page(self, hz: int, colour: str = "khaki") -> Page:
         """An empty page that has its own microphone and camera."""
         context = await self._chromium.new_context(viewport={"width": 1280, "height": 800})

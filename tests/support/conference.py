@@ -57,7 +57,8 @@ class Person(Listener):
         cls, browser: Browser, url: str, name: str, hz: int, colour: str = "khaki"
     ) -> "Person":
         """Opens the link, types a name, clicks; returns when the page is in the conference."""
-        return await cls.enter(await browser.page(hz, colour), url, name, hz, colour)
+        page = await browser.page(hz, colour)
+        return await cls.enter(page, url, name, hz, colour, camera=browser.has_camera)
 
     @classmethod
     async def enter(

@@ -174,3 +174,16 @@ test("what we ourselves slept through is no silence of others'", () => {
   const missed = slept.until(4_000, slept.spare);
   assert.ok(missed >= 3_100 && missed <= 3_150, `${missed}`);
 });
+
+test("each false alarm makes it wait twice as long, until all has been calm for a while", () => {
+  const play = new Play();
+  play.until(1_000, play.lives(20));
+  assert.equal(silence(play, 1_000, play.spare), 150);
+  play.until(play.now + 1_000, play.lives(20));
+  const before = Math.floor((play.now - 5) / 20) * 20;
+  assert.equal(play.until(play.now + 5_000, play.spare) - before, 300);
+  play.until(play.now + 1_000, play.lives(20));
+  play.until(play.now + 91_000, play.lives(20));
+  const calm = Math.floor((play.now - 5) / 20) * 20;
+  assert.equal(play.until(play.now + 5_000, play.spare) - calm, 150);
+});

@@ -42,9 +42,20 @@ def test_what_comes_after_all_is_no_fault() -> None:
 def test_each_round_of_failures_makes_the_next_one_wait_longer_until_all_is_calm() -> None:
     blame = Blame()
     assert blame.deadline(0.0) == PATIENCE
-    blame.late({frozenset({A, B})}, 10.0)
+    blame.late({frozenset({A, B})}, 5, 10.0)
     assert blame.deadline(10.0) == 10.0 + 2 * PATIENCE
     for now in (30.0, 70.0, 90.0):
-        blame.late({frozenset({A, C})}, now)
+        blame.late({frozenset({A, C})}, 5, now)
     assert blame.deadline(90.0) == 90.0 + PATIENCE * 2**MOST_ROUNDS
     assert blame.deadline(91.0 + CALM) == 91.0 + CALM + PATIENCE
+
+
+def test_where_too_many_are_late_at_once_nobody_is_to_blame() -> None:
+    blame = Blame()
+    everybody = {frozenset({one, other}) for one in (A, B, C, D, E) for other in (A, B, C, D, E)}
+    blame.late({pair for pair in everybody if len(pair) == 2}, 5, 10.0)
+    assert blame.blamed == frozenset()
+    assert blame.unreachable == frozenset()
+    assert blame.deadline(10.0) > 10.0 + PATIENCE, "but more patience"
+    blame.late({frozenset({A, other}) for other in (B, C, D)}, 5, 30.0)
+    assert blame.blamed == {A}

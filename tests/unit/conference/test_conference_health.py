@@ -4,9 +4,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.conference.health import (
+    GONE_AFTER,
+    LIMITED_AFTER,
     OFFLINE_AFTER,
     RECOVERED_AFTER,
-    STEADY_AFTER,
     STRAINED_AFTER,
     UPLINK_CHANGE,
     Ability,
@@ -38,18 +39,18 @@ def test_three_seconds_of_silence_are_offline_until_the_next_report() -> None:
     assert health.ability.online
     health.handle_timeout(13.0)
     assert not health.ability.online
-    assert health.next_timeout() is None
+    assert health.next_timeout() == 10.0 + GONE_AFTER
     health.receive(Report(), 40.0)
     assert health.ability.online
     assert health.online_since == 40.0
 
 
-def test_pressure_counts_after_ten_seconds() -> None:
+def test_pressure_counts_after_half_a_minute() -> None:
     health = Health()
     reported(health, Report(cpu=Pressure.SERIOUS), 0, int(STRAINED_AFTER) - 1)
     assert not health.ability.strained
-    health.receive(Report(cpu=Pressure.FAIR), 10.0)
-    reported(health, Report(cpu=Pressure.SERIOUS), 11, int(STRAINED_AFTER))
+    health.receive(Report(cpu=Pressure.FAIR), STRAINED_AFTER)
+    reported(health, Report(cpu=Pressure.SERIOUS), int(STRAINED_AFTER) + 1, int(STRAINED_AFTER))
     assert health.ability.strained
     worse = Health()
     reported(worse, Report(cpu=Pressure.CRITICAL), 0, int(STRAINED_AFTER) - 1)
@@ -58,26 +59,33 @@ def test_pressure_counts_after_ten_seconds() -> None:
     assert worse.ability.strained
 
 
-def test_who_was_offline_is_not_relied_upon_at_once() -> None:
-    health = Health()
-    health.receive(Report(), 0.0)
-    assert health.ability.steady
-    assert health.handle_timeout(OFFLINE_AFTER)
-    reported(health, Report(), 5, int(STEADY_AFTER) - 1)
-    assert health.ability.online
-    assert not health.ability.steady
-    health.receive(Report(), 5 + STEADY_AFTER)
-    assert health.ability.steady
+def test_who_is_silent_for_long_is_gone_and_whoever_comes_back_is_given_more_time() -> None:
+    health, now, given = Health(), 0.0, []
+    for _ in range(5):
+        health.receive(Report(), now)
+        assert not health.ability.weak
+        assert health.handle_timeout(now + OFFLINE_AFTER)
+        assert not health.ability.weak, "its children have helped themselves"
+        deadline = health.next_timeout()
+        assert deadline is not None
+        given.append(deadline - now)
+        assert health.handle_timeout(deadline)
+        assert health.ability.weak
+        assert health.next_timeout() is None
+        now = deadline + 1.0
+    assert given == [GONE_AFTER * factor for factor in (1, 2, 4, 8, 8)]
 
 
-def test_a_strained_processor_has_to_be_fine_for_half_a_minute() -> None:
+def test_a_strained_processor_has_to_be_fine_for_a_minute() -> None:
     health = Health()
-    reported(health, Report(cpu=Pressure.CRITICAL), 0, int(STRAINED_AFTER) + 1)
-    reported(health, Report(cpu=Pressure.NOMINAL), 11, int(RECOVERED_AFTER) - 1)
-    health.receive(Report(cpu=Pressure.SERIOUS), 41.0)
-    reported(health, Report(cpu=Pressure.FAIR), 42, int(RECOVERED_AFTER) - 1)
+    fine = int(STRAINED_AFTER) + 1
+    reported(health, Report(cpu=Pressure.CRITICAL), 0, fine - 1)
+    reported(health, Report(cpu=Pressure.NOMINAL), fine, int(RECOVERED_AFTER) - 1)
+    again = fine + int(RECOVERED_AFTER)
+    health.receive(Report(cpu=Pressure.SERIOUS), again)
+    reported(health, Report(cpu=Pressure.FAIR), again + 1, int(RECOVERED_AFTER) - 1)
     assert health.ability.strained
-    health.receive(Report(cpu=Pressure.FAIR), 42 + RECOVERED_AFTER)
+    health.receive(Report(cpu=Pressure.FAIR), again + 1 + RECOVERED_AFTER)
     assert not health.ability.strained
 
 
@@ -93,13 +101,15 @@ def test_an_estimate_is_a_limit_only_when_it_is_used_up() -> None:
     health = Health()
     health.receive(Report(uplink=300_000, limited=False), 0)
     assert health.ability.uplink is None
-    health.receive(Report(uplink=900_000, limited=True), 1)
+    reported(health, Report(uplink=900_000, limited=True), 1, int(LIMITED_AFTER) - 1)
+    assert health.ability.uplink is None, "every start is slow"
+    health.receive(Report(uplink=900_000, limited=True), 1 + LIMITED_AFTER)
     assert health.ability.uplink == 900_000
     # It sends less now, by our own doing, so its estimate is no limit; it is kept all the same.
-    health.receive(Report(uplink=800_000, limited=False), 2)
-    health.receive(Report(uplink=None), 3)
+    health.receive(Report(uplink=800_000, limited=False), 12)
+    health.receive(Report(uplink=None), 13)
     assert health.ability.uplink == 900_000
-    health.receive(Report(uplink=1_400_000, limited=False), 4)
+    health.receive(Report(uplink=1_400_000, limited=False), 14)
     assert health.ability.uplink == 1_400_000
 
 
@@ -108,9 +118,10 @@ def test_an_estimate_that_wavers_never_changes_the_ability(
     uplink: float, wavering: list[float]
 ) -> None:
     health = Health()
-    health.receive(Report(uplink=uplink), 0)
+    reported(health, Report(uplink=uplink), 0, int(LIMITED_AFTER))
     was = health.ability
-    for now, factor in enumerate(wavering, 1):
+    assert was.uplink == uplink
+    for now, factor in enumerate(wavering, 1 + int(LIMITED_AFTER)):
         assert 1 / UPLINK_CHANGE < factor < UPLINK_CHANGE
         health.receive(Report(uplink=uplink * factor), float(now))
         assert health.ability == was

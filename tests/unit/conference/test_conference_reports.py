@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from test_conference_wiring import ALL, AUDIO, POLICIES, World
 
 from gateway.conference.conditions import BELIEVED, Conditions
-from gateway.conference.health import OFFLINE_AFTER, STEADY_AFTER, STRAINED_AFTER
+from gateway.conference.health import GONE_AFTER, LIMITED_AFTER, OFFLINE_AFTER, STRAINED_AFTER
 from gateway.conference.report import Device, Pressure, Receiving, Report
 from gateway.conference.settling import MOVES, QUIET
 from gateway.ports import Edge, Kind, Participant, ParticipantId, StreamKind
@@ -71,13 +71,14 @@ def test_who_falls_silent_is_a_leaf_and_shown_so_until_it_reports_again() -> Non
     assert world.online("c")
     world.passes(OFFLINE_AFTER - 2.0, silent={"c"})
     assert not world.online("c")
+    world.passes(GONE_AFTER - OFFLINE_AFTER, silent={"c"})
     assert not world.relays("c")
     world.passes(30.0, silent={"c"})
     assert {e.child for e in world.planned() if e.source == "c"} == set("abdefgh")
     assert {e.source for e in world.planned() if e.child == "c"} == set("abdefgh")
     world.reports("c")
     assert world.online("c")
-    world.passes(STEADY_AFTER + 1.0)
+    world.passes(1.0)
     for name in "efgh":
         world.leave(name)
     for name in "ijklm":
@@ -152,10 +153,11 @@ def test_who_joins_as_a_leaf_is_one(device: Device) -> None:
 def test_an_uplink_counts_in_streams_and_for_no_more_than_is_believable() -> None:
     conditions, node = Conditions(), Node(ParticipantId("a"))
     shares = {StreamKind.AUDIO: 9, StreamKind.HIGH: 9}
-    conditions.receive(node.id, Report(uplink=360_000 + 5 * 1_200_000), 0.0)
+    for now in (0.0, LIMITED_AFTER):
+        conditions.receive(node.id, Report(uplink=360_000 + 5 * 1_200_000), now)
     assert conditions.node(node, StreamKind.AUDIO, shares).capacity == BELIEVED * 9
     assert conditions.node(node, StreamKind.HIGH, shares).capacity == 5
-    conditions.receive(node.id, Report(uplink=10e9), 1.0)
+    conditions.receive(node.id, Report(uplink=10e9), 1.0 + LIMITED_AFTER)
     assert conditions.node(node, StreamKind.HIGH, shares).capacity == BELIEVED * 9
 
 
