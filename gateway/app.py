@@ -219,7 +219,7 @@ def embedded_prosody(config: Config) -> EmbeddedProsody:
 def _policy(config: Config) -> TreePolicy:
     fanout = config.conference.fanout
     policies: Mapping[str, TreePolicy] = {
-        "sparse": Sparse(fanout),
+        "sparse": Sparse(fanout, config.conference.direct),
         "breadth-first": BreadthFirst(fanout),
         "binary-tree": BinaryTree(),
         "linked-list": LinkedList(),

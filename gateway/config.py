@@ -253,6 +253,8 @@ class ConferenceConfig:
     )
     """How the trees are laid: so that all share few connections, each for itself as shallow as can
     be, or for demonstrations. The last two have a fanout of their own."""
+    direct: int = _setting(4, whole(0, 16))
+    """Up to so many browsers each sends to each, in sparse rooms: trees of one hop."""
     max_participants: int = _setting(100, whole(1, 10_000))
     """In one room."""
     announcements: bool = _setting(True, switch)

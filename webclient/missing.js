@@ -27,8 +27,9 @@ export const LOOK_MS = 25;
 /** A look that is so late says that we ourselves stood still, and frames wait to be taken. */
 const STALL_MS = 50;
 
-/** Sound of which so many frames came in a row, none later than this, is no pause. */
-const DENSE_FRAMES = 3;
+/** Sound of which so many frames came in a row, none later than this, is no pause: half a second, so
+ * that what comes by fits and starts, as while people join, is not missed at once. */
+const DENSE_FRAMES = 25;
 const DENSE_MS = 100;
 /** With so few octets Opus says that it is silent from now on. */
 const DTX_OCTETS = 2;

@@ -108,8 +108,8 @@ export class Outgoing {
     const held = slot?.held === true;
     this.method = feed === null ? "own" : method({ canSwap, dummies, slow: this.slow });
     if (held) {
-      // Sound is made and exchanged as if it went out, so that it can at once; a picture costs too
-      // much for that, and has to wait for a key frame all the same.
+      // Idle: the track comes with the order to send, which takes about 50 ms. An encoder for each
+      // stream that may be wanted one day would cost every relay a few percent of a core.
       this.#order(null, false, held);
       await this.#send(null, null);
     } else if (this.method === "swap") {
