@@ -119,7 +119,14 @@ class Repair:
         }
         if only is not None:
             forest = {only: forest[only]}
-        chosen = standbys(forest, self._standbys, near, leaves, spare)
+        chosen = {
+            source: {
+                child: standby
+                for child, standby in parents.items()
+                if frozenset({child, standby}) not in members.unreachable
+            }
+            for source, parents in standbys(forest, self._standbys, near, leaves, spare).items()
+        }
         self._standbys = chosen if only is None else {**self._standbys, **chosen}
 
     def _meet(self, edge: Edge) -> None:

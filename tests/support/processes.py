@@ -20,7 +20,7 @@ def find_program(name: str) -> str:
     """A missing peer fails the test: a skip would hide that nothing was proven."""
     path = shutil.which(name)
     if path is None:
-        raise AssertionError(f"{name} is not installed; run scripts/install-test-peers as root")
+        raise AssertionError(f"{name} is not installed; run scripts/install-packages peers as root")
     return path
 
 

@@ -1,5 +1,14 @@
 from gateway.conference.focus import Conference
-from gateway.ports import Kind, MediaKind, Participant, ParticipantId, StreamKind
+from gateway.ports import (
+    Attach,
+    Edge,
+    Kind,
+    MediaKind,
+    Participant,
+    ParticipantId,
+    Standby,
+    StreamKind,
+)
 from gateway.trees.policies.sparse import Sparse
 
 ANA, BEN, EVA = (ParticipantId(f"web-{name}") for name in ("ana", "ben", "eva"))
@@ -45,3 +54,25 @@ def test_who_calls_everybody_unreachable_harms_only_itself() -> None:
     assert edges_between(room, BEN, EVA) >= 2
     trees = room.forests[StreamKind.AUDIO]
     assert all(set(tree.parent_of) == {ANA, BEN, EVA} - {tree.root} for tree in trees.values())
+
+
+def test_nobody_stands_by_for_one_that_it_cannot_reach() -> None:
+    room, standing = Conference(Sparse(2), 20), set[Edge]()
+
+    def settle() -> None:
+        while events := room.events():
+            for event in events:
+                if isinstance(event, Attach):
+                    room.ready(event.edge, 0.0)
+                elif isinstance(event, Standby):
+                    (standing.add if event.on else standing.discard)(event.edge)
+
+    for number in range(12):
+        who = ParticipantId(f"web-{number:02}")
+        room.join(Participant(who, Kind.WEB, who, AUDIO), native=True, now=0.0)
+        settle()
+    assert standing
+    one = sorted(standing, key=str)[0]
+    room.unreachable(one.parent, one.child, 1.0)
+    settle()
+    assert not any({edge.parent, edge.child} == {one.parent, one.child} for edge in standing)
