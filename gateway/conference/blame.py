@@ -49,8 +49,10 @@ class Blame:
 
     def deadline(self, since: float) -> float:
         """Until when an edge that was attached at `since` has time."""
-        rounds = 0 if since > self._last + CALM else self._rounds
-        return since + PATIENCE * (1 << rounds)
+        if since > self._last + CALM:
+            return since + PATIENCE
+        # Those that were late already are given another chance, or they would be late for ever.
+        return max(since, self._last) + PATIENCE * (1 << self._rounds)
 
     def late(self, pairs: set[Pair], present: int, now: float) -> None:
         """Nothing came in time over edges between these; so many are `present`."""
@@ -59,10 +61,11 @@ class Blame:
         self._rounds = 1 if now > self._last + CALM else min(self._rounds + 1, MOST_ROUNDS)
         self._last = now
         self._late |= pairs
-        if self._judge() > max(1, present // MOST_FAULTS):
+        known, more = len(_faults(self._told)), len(_faults(self._told | self._late))
+        if more - known > max(1, present // MOST_FAULTS):
             # So many are not at fault at once: all are slow, and other ways are no faster.
             self._late.clear()
-            self._judge()
+        self._judge()
 
     def failed(self, one: ParticipantId, other: ParticipantId) -> bool:
         """They have tried and cannot reach each other; whether that is news."""
@@ -85,17 +88,20 @@ class Blame:
         self._late = {pair for pair in self._late if node not in pair}
         self._judge()
 
-    def _judge(self) -> int:
-        """Whom to blame; tells how many faults explain everything."""
-        blamed: set[ParticipantId] = set()
-        pairs = self._told | self._late
-        while pairs:
-            # The worst first: what it has caused counts for nobody else.
-            counts = Counter(node for pair in pairs for node in pair)
-            worst = min(counts, key=lambda node: (-counts[node], node))
-            if counts[worst] < ENOUGH:
-                break
-            blamed.add(worst)
-            pairs = {pair for pair in pairs if worst not in pair}
-        self.blamed = frozenset(blamed)
-        return len(blamed) + len(pairs)
+    def _judge(self) -> None:
+        faults = _faults(self._told | self._late)
+        self.blamed = frozenset(fault for fault in faults if isinstance(fault, str))
+
+
+def _faults(pairs: set[Pair]) -> list[ParticipantId | Pair]:
+    """What explains all of `pairs`: who is to blame, and what is left to the pairs themselves."""
+    faults: list[ParticipantId | Pair] = []
+    while pairs:
+        # The worst first: what it has caused counts for nobody else.
+        counts = Counter(node for pair in pairs for node in pair)
+        worst = min(counts, key=lambda node: (-counts[node], node))
+        if counts[worst] < ENOUGH:
+            break
+        faults.append(worst)
+        pairs = {pair for pair in pairs if worst not in pair}
+    return [*faults, *pairs]

@@ -88,8 +88,8 @@ class Conditions:
         if health is None:
             return node
         ability = health.ability
-        able = not ability.weak or not self._others_are_well()
-        able = able and not self._trust.distrusts(node.id)
+        strained = ability.strained and self._others_have_time()
+        able = not ability.gone and not strained and not self._trust.distrusts(node.id)
         mobile, capacity = node.mobile or ability.low_battery, node.capacity
         if ability.uplink is not None:
             capacity = min(capacities(ability.uplink, shares)[kind], BELIEVED * shares[kind])
@@ -101,8 +101,8 @@ class Conditions:
         limited = sum(health.ability.uplink is not None for health in self._health.values())
         return 2 * limited <= len(self._health)
 
-    def _others_are_well(self) -> bool:
-        """Where most have trouble, sparing some would burden the rest all the more."""
+    def _others_have_time(self) -> bool:
+        """Where most are pressed, sparing some would press the rest all the more."""
         pressed = sum(health.pressed for health in self._health.values())
         return 2 * pressed <= len(self._health)
 

@@ -52,11 +52,6 @@ class Ability:
     uplink: float | None = None
     """In bit/s, where that is what holds it back; None: nobody knows of a limit."""
 
-    @property
-    def weak(self) -> bool:
-        """Whether it had better relay nothing for now."""
-        return self.strained or self.gone
-
 
 class Health:
     """One participant's, from its first report on; before, and without any, it is able."""
@@ -73,7 +68,7 @@ class Health:
 
     @property
     def pressed(self) -> bool:
-        """Whether it has trouble just now, for however short a time."""
+        """Whether its processor has too much to do just now, or it is silent for that perhaps."""
         return self._serious_since is not None or not self.ability.online
 
     def receive(self, report: Report, now: float) -> None:

@@ -39,6 +39,11 @@ class Repair:
                 gone = was.get(child, child) not in present
                 if gone and tree.parent_of.get(child) == standby:
                     self._moved[source, child] = now
+        self._moved = {
+            (source, child): since
+            for (source, child), since in self._moved.items()
+            if source in forest and child in forest[source].parent_of
+        }
         self._choose(members, forest)
 
     def stands_by(self, edge: Edge) -> bool:

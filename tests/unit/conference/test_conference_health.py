@@ -63,14 +63,14 @@ def test_who_is_silent_for_long_is_gone_and_whoever_comes_back_is_given_more_tim
     health, now, given = Health(), 0.0, []
     for _ in range(5):
         health.receive(Report(), now)
-        assert not health.ability.weak
+        assert not health.ability.gone
         assert health.handle_timeout(now + OFFLINE_AFTER)
-        assert not health.ability.weak, "its children have helped themselves"
+        assert not health.ability.gone, "its children have helped themselves"
         deadline = health.next_timeout()
         assert deadline is not None
         given.append(deadline - now)
         assert health.handle_timeout(deadline)
-        assert health.ability.weak
+        assert health.ability.gone
         assert health.next_timeout() is None
         now = deadline + 1.0
     assert given == [GONE_AFTER * factor for factor in (1, 2, 4, 8, 8)]

@@ -10,7 +10,13 @@ from hypothesis import strategies as st
 from test_conference_wiring import ALL, AUDIO, POLICIES, World
 
 from gateway.conference.conditions import BELIEVED, Conditions
-from gateway.conference.health import GONE_AFTER, LIMITED_AFTER, OFFLINE_AFTER, STRAINED_AFTER
+from gateway.conference.health import (
+    GONE_AFTER,
+    LIMITED_AFTER,
+    MOST_RETURNS,
+    OFFLINE_AFTER,
+    STRAINED_AFTER,
+)
 from gateway.conference.report import Device, Pressure, Receiving, Report
 from gateway.conference.settling import MOVES, QUIET
 from gateway.ports import Edge, Kind, Participant, ParticipantId, StreamKind
@@ -233,12 +239,14 @@ def test_whatever_is_reported_everybody_hears_everybody(
             world.passes(choice % 15)
         elif action == "silence" and inside:
             world.passes(choice % 15, silent={inside[choice % len(inside)]})
+    silent = {name for name in inside if not world.online(name)}
+    world.passes(GONE_AFTER * (1 << MOST_RETURNS), silent)
     world.settle()
     assert world.edges == world.received == world.planned()
+    assert not any(world.relays(name) for name in silent)
     for name in inside:
         others = frozenset(ParticipantId(other) for other in inside) - {name}
         assert world.conference.hears(ParticipantId(name)) == others
-        assert world.online(name) or not world.relays(name)
 
 
 def test_a_room_comes_to_rest_step_by_step_and_then_needs_no_timer() -> None:

@@ -114,11 +114,20 @@ class World:
         self.unready.remove(edge)
         return True
 
+    def publish(self, name: str, kinds: frozenset[MediaKind]) -> None:
+        self.conference.publish(ParticipantId(name), kinds, self.now)
+        self.drain()
+
     def wait(self, seconds: float) -> None:
-        self.now += seconds
-        while (due := self.conference.next_timeout()) is not None and due <= self.now:
+        """The timer goes off when it is due, and is next due later, or it would never rest."""
+        end = self.now + seconds
+        while (due := self.conference.next_timeout()) is not None and due <= end:
+            self.now = max(self.now, due)
             self.conference.handle_timeout(self.now)
             self.drain()
+            again = self.conference.next_timeout()
+            assert again is None or again > self.now
+        self.now = end
 
     def settle(self) -> None:
         while self.unready:
@@ -185,7 +194,9 @@ class World:
 
 actions = st.lists(
     st.tuples(
-        st.sampled_from(["web", "web", "sip", "leave", "withdraw", "view", "ready", "ready"]),
+        st.sampled_from(
+            ["web", "web", "sip", "leave", "withdraw", "view", "publish", "wait", "ready", "ready"]
+        ),
         st.integers(0, 99),
     ),
     max_size=60,
@@ -216,6 +227,10 @@ def test_the_plan_becomes_real_and_never_asks_too_early(
             world.withdraw(goer)
         elif action == "view" and inside and (viewer := inside[choice % len(inside)])[0] == "w":
             world.view(viewer, {other: looks_at(viewer, other, number) for other in inside})
+        elif action == "publish" and inside and (who := inside[choice % len(inside)])[0] == "w":
+            world.publish(who, ALL if choice % 2 else AUDIO)
+        elif action == "wait":
+            world.wait(float(choice))
         elif action == "ready" and world.unready:
             world.say_ready(world.unready[choice % len(world.unready)])
     world.settle()
@@ -223,6 +238,30 @@ def test_the_plan_becomes_real_and_never_asks_too_early(
     for name in inside:
         others = frozenset(ParticipantId(other) for other in inside) - {name}
         assert world.conference.hears(ParticipantId(name)) == others
+
+
+def test_the_timer_rests_where_two_pairs_cannot_reach_each_other() -> None:
+    world = World(Sparse(2, direct=5))
+    for name in "abcde":
+        world.join(name, Kind.WEB)
+    cut = [{"a", "b"}, {"c", "d"}]
+    for _ in range(40):
+        while ready := [e for e in world.unready if {e.parent, e.child} not in cut]:
+            world.say_ready(ready[0])
+        world.wait(20.0)
+
+
+def test_the_timer_rests_when_nobody_publishes_any_more_what_a_repair_has_moved() -> None:
+    world = World(Sparse(2))
+    for name in "abcdefgh":
+        world.join(name, Kind.WEB)
+        world.settle()
+    standby = sorted(world.standbys, key=str)[0]
+    assert world.take(standby)
+    world.wait(5.0)
+    for name in "abcdefgh":
+        world.publish(name, frozenset())
+    world.wait(60.0)
 
 
 def test_pictures_go_to_those_who_show_them() -> None:
