@@ -22,7 +22,6 @@ from gateway.web.metrics import CONTENT_TYPE
 from gateway.web.monitor import Monitored, MonitorPages
 from gateway.web.monitor_token import own_token
 from gateway.web.pages import Pages, add_headers
-from gateway.web.protocol import MAX_MESSAGE_BYTES
 from gateway.web.session import Limits, NativeFocus, Session
 from gateway.web.tls import own_certificate, server_context
 
@@ -30,6 +29,9 @@ _log = logging.getLogger("trestle.web")
 
 MAX_SOCKETS = 2000
 """Signalling sockets at once, in rooms or not."""
+
+MAX_MESSAGE_BYTES = 262_144
+"""An offer to the seat has about 1 kB for each phone in the room."""
 
 HEARTBEAT = 20.0
 """Seconds between WebSocket pings; aiohttp waits half as long for the pong: 30 s of silence end

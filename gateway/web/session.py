@@ -31,11 +31,30 @@ from gateway.ports import (
     ParticipantId,
     RoomName,
 )
-from gateway.web import protocol
 from gateway.web.allowance import Allowance
 from gateway.web.ice_servers import IceServers
 from gateway.web.outbox import Outbox
-from gateway.web.protocol import CloseCode, ErrorCode, ProtocolError
+from gateway.web.protocol import codes, server_messages
+from gateway.web.protocol.client_messages import (
+    Block,
+    ClientMessage,
+    Grant,
+    Hand,
+    InRoom,
+    Join,
+    Leave,
+    Mute,
+    Ping,
+    Publish,
+    Ready,
+    Record,
+    SignalTo,
+    Told,
+    Unreachable,
+    View,
+)
+from gateway.web.protocol.codes import CloseCode, ErrorCode, ProtocolError
+from gateway.web.protocol.parsing import parse
 
 _log = logging.getLogger("trestle.web")
 
@@ -196,7 +215,7 @@ class Session:
             # `welcome` comes first, and it is only sent once the focus has let us in.
             self._held.append(event)
         elif self._state is _State.JOINED:
-            self._send(protocol.event(event))
+            self._send(server_messages.event(event))
 
     def hang_up(self, reason: Reason, text: str) -> None:
         self._close(reason, text)
@@ -273,16 +292,16 @@ class Session:
             return
         _log.debug("%s < %s", self.id, _without_secrets(frame.data))
         try:
-            message = protocol.parse(frame.data)
+            message = parse(frame.data)
             self._handle(message)
         except ProtocolError as error:
             self._offence(error)
 
-    def _handle(self, message: protocol.ClientMessage) -> None:
+    def _handle(self, message: ClientMessage) -> None:
         """Raises `ProtocolError` for what does not fit the state."""
-        if isinstance(message, protocol.Ping):
-            self._send(protocol.pong())
-        elif isinstance(message, protocol.Join):
+        if isinstance(message, Ping):
+            self._send(server_messages.pong())
+        elif isinstance(message, Join):
             if self._state is not _State.WAITING:
                 raise ProtocolError(ErrorCode.ALREADY_JOINED, "you are in a room already")
             self._join(message)
@@ -291,7 +310,7 @@ class Session:
         else:
             self._act(message)
 
-    def _join(self, join: protocol.Join) -> None:
+    def _join(self, join: Join) -> None:
         self.name = join.name
         before = self._tokens.redeem(join.token) if join.token else None
         if before is not None:
@@ -306,20 +325,20 @@ class Session:
             _log.info(
                 "%s was not let into %s: %s", self.id, join.room, refused.text, extra=BY_STRANGERS
             )
-            self._error(_JOIN_CODES.get(refused.reason, ErrorCode.REFUSED), refused.text)
+            self._error(codes.of_refused_join(refused.reason), refused.text)
             self._end(CloseCode.POLICY, refused.text)
             return
         self._state = _State.JOINED
         token = self._tokens.issue(self)
         self._send(
-            protocol.welcome(
+            server_messages.welcome(
                 *(self.id, token, room, self._servers(), SEAT),
                 may_record=self._focus.may_record,
                 lab=self._focus.is_lab(room),
             )
         )
         for event in self._held:
-            self._send(protocol.event(event))
+            self._send(server_messages.event(event))
         self._held.clear()
 
     def _servers(self) -> Sequence[Mapping[str, object]]:
@@ -331,30 +350,30 @@ class Session:
 
     def _renew_servers(self) -> None:
         if self._state is _State.JOINED:
-            self._send(protocol.ice_servers(self._servers()))
+            self._send(server_messages.ice_servers(self._servers()))
 
     def _caller(self) -> Address:
         return Address("web", self.id, self._host)
 
-    def _act(self, message: protocol.InRoom) -> None:
+    def _act(self, message: InRoom) -> None:
         match message:
-            case protocol.Leave():
+            case Leave():
                 if not self._withdrawn:
                     self._withdrawn = True
                     self._focus.withdraw(self.id)
             case _ if self._withdrawn and not isinstance(message, _OF_LEAVERS):
                 pass
-            case protocol.Told(report):
+            case Told(report):
                 self._focus.report(self.id, report)
-            case protocol.Unreachable(neighbour):
+            case Unreachable(neighbour):
                 self._focus.unreachable(self.id, neighbour)
-            case protocol.SignalTo(to, body):
+            case SignalTo(to, body):
                 self._pass_on(to, body)
             case _:
                 try:
                     self._tell_focus(message)
                 except Refused as refused:
-                    self._error(_DENIALS[refused.reason], refused.text)
+                    self._error(codes.of_denial(refused.reason), refused.text)
 
     def _pass_on(self, to: ParticipantId, body: Mapping[str, object]) -> None:
         if to != SEAT:
@@ -369,36 +388,27 @@ class Session:
 
     def _tell_focus(
         self,
-        message: (
-            protocol.Publish
-            | protocol.Mute
-            | protocol.Record
-            | protocol.View
-            | protocol.Block
-            | protocol.Hand
-            | protocol.Grant
-            | protocol.Ready
-        ),
+        message: (Publish | Mute | Record | View | Block | Hand | Grant | Ready),
     ) -> None:
         """Raises `Refused` for what this participant may not, or not now."""
         match message:
-            case protocol.Publish(publishes):
+            case Publish(publishes):
                 self._focus.publish(self.id, publishes)
-            case protocol.Record(on):
+            case Record(on):
                 self._focus.record(self.id, on)
-            case protocol.Block(participant, blocked):
+            case Block(participant, blocked):
                 self._focus.block(self.id, participant, blocked)
-            case protocol.Hand(raised=True):
+            case Hand(raised=True):
                 self._focus.raise_hand(self.id)
-            case protocol.Hand(participant=whose):
+            case Hand(participant=whose):
                 self._focus.lower_hand(self.id, whose or self.id)
-            case protocol.Grant(participant, kinds):
+            case Grant(participant, kinds):
                 self._focus.grant(self.id, participant, kinds)
-            case protocol.Mute(muted):
+            case Mute(muted):
                 self._focus.set_muted(self.id, muted)
-            case protocol.View(shows):
+            case View(shows):
                 self._focus.view(self.id, shows)
-            case protocol.Ready(source, kind, parent):
+            case Ready(source, kind, parent):
                 self._focus.ready(Edge(source, parent, self.id, kind))
             case _:
                 assert_never(message)
@@ -413,7 +423,7 @@ class Session:
                 self._refused(refused)
             else:
                 if answer is not None and self._state is _State.JOINED:
-                    self._send(protocol.signal(SEAT, answer))
+                    self._send(server_messages.signal(SEAT, answer))
 
     # --- writing and ending -----------------------------------------------------------------
 
@@ -422,11 +432,11 @@ class Session:
         self._outbox.send(message)
 
     def _error(self, code: ErrorCode, text: str) -> None:
-        self._send(protocol.error(code, text))
+        self._send(server_messages.error(code, text))
 
     def _refused(self, refused: Refused) -> None:
         """A neighbour that just left is nobody's fault; everything else is worth a line."""
-        code = _SIGNAL_CODES.get(refused.reason, ErrorCode.REFUSED)
+        code = codes.of_refused_signal(refused.reason)
         if code is not ErrorCode.UNKNOWN_PEER:
             _log.info(
                 "%s: the seat refused its message: %s", self.id, refused.text, extra=BY_STRANGERS
@@ -465,8 +475,8 @@ class Session:
     def _close(self, reason: Reason, text: str) -> None:
         """Says goodbye; the focus knows already."""
         self._tokens.withdraw(self)
-        self._send(protocol.bye(reason, text))
-        self._end(_CLOSE_CODES.get(reason, CloseCode.FAILURE), text)
+        self._send(server_messages.bye(reason, text))
+        self._end(codes.of_closing(reason), text)
 
     def _end(self, code: int, text: str) -> None:
         self._state = _State.ENDED
@@ -480,27 +490,7 @@ class Session:
             self._abort()
 
 
-_JOIN_CODES = {
-    Reason.NOT_FOUND: ErrorCode.NOT_FOUND,
-    Reason.BUSY: ErrorCode.BUSY,
-    Reason.FORBIDDEN: ErrorCode.FORBIDDEN,
-}
-_DENIALS = {
-    Reason.FORBIDDEN: ErrorCode.FORBIDDEN,
-    Reason.NOT_FOUND: ErrorCode.UNKNOWN_PEER,
-    Reason.OVERLOADED: ErrorCode.RATE_LIMITED,
-}
-_SIGNAL_CODES = {
-    Reason.NOT_FOUND: ErrorCode.UNKNOWN_PEER,
-    Reason.BAD_REQUEST: ErrorCode.BAD_MESSAGE,
-}
-_CLOSE_CODES = {
-    Reason.NORMAL: CloseCode.NORMAL,
-    Reason.REPLACED: CloseCode.NORMAL,
-    Reason.SHUTDOWN: CloseCode.RESTART,
-}
-
-_OF_LEAVERS = (protocol.Ready, protocol.SignalTo)
+_OF_LEAVERS = (Ready, SignalTo)
 """What still counts of one who said `leave`: it relays until its children have other parents."""
 
 _SECRETS = re.compile(r'("(?:token|key|credential)"\s*:\s*")(?:[^"\\]|\\.)*')

@@ -7,8 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.ports import ParticipantId, Signal
-from gateway.web import protocol
-from gateway.web.protocol import ProtocolError, SignalTo, parse
+from gateway.web.protocol import server_messages
+from gateway.web.protocol.client_messages import ClientMessage, Join, SignalTo
+from gateway.web.protocol.codes import ProtocolError
+from gateway.web.protocol.parsing import parse
 
 anything = st.recursive(
     st.none()
@@ -38,7 +40,7 @@ messages = st.builds(
 )
 
 
-def accepted(text: str) -> protocol.ClientMessage | None:
+def accepted(text: str) -> ClientMessage | None:
     with suppress(ProtocolError):
         return parse(text)
     return None
@@ -53,9 +55,9 @@ def test_any_text_is_parsed_or_refused(text: str) -> None:
 def test_any_members_are_parsed_or_refused(message: dict[str, object]) -> None:
     result = accepted(json.dumps(message))
     if isinstance(result, SignalTo):
-        again = json.loads(protocol.event(Signal(ParticipantId("a"), result.body)))
+        again = json.loads(server_messages.event(Signal(ParticipantId("a"), result.body)))
         assert {name: again[name] for name in result.body} == result.body
-    if isinstance(result, protocol.Join):
+    if isinstance(result, Join):
         assert 1 <= len(result.name.encode()) <= 256
 
 

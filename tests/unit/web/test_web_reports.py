@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from gateway.conference.report import Method, Pressure, Receiving, Report, Sending
 from gateway.ports import ParticipantId, StreamKind
-from gateway.web.report_message import MAX_EDGES, MAX_NEIGHBOURS, Malformed, read_report
+from gateway.web.protocol.members import Malformed
+from gateway.web.protocol.reports import MAX_EDGES, MAX_NEIGHBOURS, read_report
 
 ANA, BEN = ParticipantId("web-ana"), ParticipantId("web-ben")
 

@@ -1,0 +1,1 @@
+"""The browser signalling protocol as values: docs/protocol.md is its specification. Pure."""
