@@ -11,7 +11,8 @@ from dataclasses import asdict
 from typing import Protocol
 
 from gateway.conference.permissions import Moderation, Publishing, Rules
-from gateway.conference.rooms import Rooms, Surroundings
+from gateway.conference.rooms import Rooms
+from gateway.conference.surroundings import Surroundings
 from gateway.config import Config
 from gateway.dialplan.load import load_plan
 from gateway.dialplan.model import Plan

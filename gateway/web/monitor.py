@@ -9,13 +9,11 @@ import hmac
 import json
 import secrets
 from collections.abc import Mapping, Sequence
-from typing import Protocol
 
 from aiohttp import web
 
-from gateway.conference.injection import Injection
 from gateway.conference.journal import Change, Entry, Journal, Key
-from gateway.conference.monitor import Monitor
+from gateway.conference.rooms import Rooms
 from gateway.conference.watch import Watch
 from gateway.errors import Reason, Refused
 from gateway.ports import RoomName
@@ -42,29 +40,10 @@ _UNLOCK = (
 )
 
 
-class Monitored(Protocol):
-    """The rooms, as the monitor needs them."""
-
-    @property
-    def monitor(self) -> Monitor: ...
-
-    def clock(self) -> float:
-        """The time that entries have."""
-        ...
-
-    def is_lab(self, room: RoomName) -> bool: ...
-
-    def inject(self, name: RoomName, injection: Injection) -> None:
-        """Raises `Refused`: not-found, forbidden."""
-        ...
-
-    def stop_injecting(self, name: RoomName) -> None: ...
-
-
 class MonitorPages:
     """The routes below /api/monitor."""
 
-    def __init__(self, token: str, rooms: Monitored) -> None:
+    def __init__(self, token: str, rooms: Rooms) -> None:
         self._token = token.encode()
         self._rooms = rooms
         self._stopping = asyncio.Event()

@@ -8,22 +8,25 @@ from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Protocol
 from urllib.parse import urlsplit
 
 from aiohttp import web
 
+from gateway.conference.rooms import Rooms
 from gateway.errors import Reason
 from gateway.ports import ParticipantId
 from gateway.web.badhttp import server_log
 from gateway.web.ice_servers import IceServers
+from gateway.web.limits import Limits
 from gateway.web.listener import listening_socket
 from gateway.web.metrics import CONTENT_TYPE
-from gateway.web.monitor import Monitored, MonitorPages
+from gateway.web.monitor import MonitorPages
 from gateway.web.monitor_token import own_token
 from gateway.web.pages import Pages, add_headers
-from gateway.web.session import Limits, NativeFocus, Session
+from gateway.web.session import Session
+from gateway.web.signalling_socket import SignallingSocket
 from gateway.web.tls import own_certificate, server_context
+from gateway.web.tokens import Tokens
 
 _log = logging.getLogger("trestle.web")
 
@@ -47,37 +50,8 @@ STOP_TIMEOUT = 4.0
 """Seconds for all goodbyes when the server stops."""
 
 
-class Tokens:
-    """The secret that lets a browser take its own place again; lives as long as its session."""
-
-    def __init__(self) -> None:
-        self._session_of: dict[str, Session] = {}
-        self._token_of: dict[Session, str] = {}
-
-    def issue(self, session: Session) -> str:
-        token = secrets.token_urlsafe(24)
-        self._session_of[token] = session
-        self._token_of[session] = token
-        return token
-
-    def redeem(self, token: str) -> Session | None:
-        session = self._session_of.get(token)
-        if session is not None:
-            self.withdraw(session)
-        return session
-
-    def withdraw(self, session: Session) -> None:
-        token = self._token_of.pop(session, None)
-        if token is not None:
-            del self._session_of[token]
-
-
-class WebFocus(NativeFocus, Monitored, Protocol):
-    """All that the web server needs of the rooms."""
-
-
 class WebServer:
-    """HTTP and WebSocket listeners; a `ports.Bridge` but for the richer focus that it needs."""
+    """HTTP and WebSocket listeners; a `ports.Bridge`, but that it needs the rooms themselves."""
 
     def __init__(
         self,
@@ -110,18 +84,18 @@ class WebServer:
         self._metrics = metrics
         self._sounds = sounds or {}
         self._limits = limits or Limits()
-        self._tokens = Tokens()
+        self._tokens: Tokens[Session] = Tokens()
         self._sessions: dict[ParticipantId, Session] = {}
         self._running: set[asyncio.Task[None]] = set()
-        self._focus: WebFocus | None = None
+        self._rooms: Rooms | None = None
         self._open = AsyncExitStack()
 
     # --- ports.Bridge -----------------------------------------------------------------------
 
-    async def start(self, focus: WebFocus) -> None:
+    async def start(self, rooms: Rooms) -> None:
         """Returns when browsers can come. Raises `TrestleError`: a port, the certificate."""
-        self._focus = focus
-        self._monitor = MonitorPages(self._monitor_token or self.own_monitor_token(), focus)
+        self._rooms = rooms
+        self._monitor = MonitorPages(self._monitor_token or self.own_monitor_token(), rooms)
         async with AsyncExitStack() as opened:
             runner = web.AppRunner(
                 self._application(self._monitor),
@@ -141,7 +115,7 @@ class WebServer:
 
     async def stop(self) -> None:
         """Says goodbye to everyone, waits a little, and leaves nothing open."""
-        self._focus = None
+        self._rooms = None
         if self._monitor is not None:
             self._monitor.stop()
         sessions = list(self._sessions.values())
@@ -206,7 +180,7 @@ class WebServer:
     async def _socket(self, request: web.Request) -> web.StreamResponse:
         if not _is_same_origin(request):
             raise web.HTTPForbidden(text="This socket serves its own page only.\n")
-        if self._focus is None or len(self._sessions) >= MAX_SOCKETS:
+        if self._rooms is None or len(self._sessions) >= MAX_SOCKETS:
             raise web.HTTPServiceUnavailable(
                 text="The server takes no more participants now.\n", headers={"Retry-After": "10"}
             )
@@ -219,11 +193,10 @@ class WebServer:
         participant = self._fresh_id()
         session = Session(
             participant,
-            socket,
-            lambda: _abort(request),
+            SignallingSocket(participant, socket, lambda: _abort(request), self._limits),
             address=request.remote or "an unknown address",
             host=_host(request),
-            focus=self._focus,
+            rooms=self._rooms,
             tokens=self._tokens,
             ice_servers=self._ice_servers,
             limits=self._limits,

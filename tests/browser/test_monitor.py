@@ -12,7 +12,8 @@ import aiohttp
 import pytest
 from playwright.async_api import Page, expect
 
-from gateway.conference.rooms import Rooms, Surroundings
+from gateway.conference.rooms import Rooms
+from gateway.conference.surroundings import Surroundings
 from gateway.dialplan.load import load_plan
 from gateway.media.plane import InlinePlane
 from gateway.media.settings import Settings

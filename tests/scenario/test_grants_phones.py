@@ -56,7 +56,7 @@ async def test_a_phone_is_heard_while_it_has_the_word_and_by_those_who_do_not_bl
     gateway: SmallGateway,
 ) -> None:
     ana = Moderator()
-    gateway.rooms.enter(ROOM, ana, frozenset())
+    room = gateway.rooms.enter(ROOM, ana, frozenset())
     async with (
         Caller(gateway, 401) as one,
         Caller(gateway, 593) as two,
@@ -69,16 +69,16 @@ async def test_a_phone_is_heard_while_it_has_the_word_and_by_those_who_do_not_bl
                 await asyncio.sleep(0.01)
         first, second, third = [each.id for each in ana.participants[1:]]
         await silent(one.media, two.media, three.media)
-        gateway.rooms.grant(ana.id, second, WORD)
+        room.grant(ana.id, second, WORD)
         await one.media.hears(593, but_not=(401, 709))
         await three.media.hears(593, but_not=(401, 709))
-        gateway.rooms.grant(ana.id, third, WORD)
-        gateway.rooms.block(first, second, True)
+        room.grant(ana.id, third, WORD)
+        room.block(first, second, True)
         await one.media.hears(709, but_not=(401, 593))
         await two.media.hears(709, but_not=(401, 593))
-        gateway.rooms.block(first, second, False)
+        room.block(first, second, False)
         await one.media.hears(593, 709, but_not=(401,))
-        gateway.rooms.grant(ana.id, second, frozenset())
+        room.grant(ana.id, second, frozenset())
         await one.media.hears(709, but_not=(401, 593))
 
 

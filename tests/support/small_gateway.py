@@ -6,7 +6,8 @@ from typing import Self
 
 from gateway.address import Address
 from gateway.conference.permissions import Rules
-from gateway.conference.rooms import Rooms, Surroundings
+from gateway.conference.rooms import Rooms
+from gateway.conference.surroundings import Surroundings
 from gateway.errors import Reason
 from gateway.ports import (
     Kind,

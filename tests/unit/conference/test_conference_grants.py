@@ -72,13 +72,13 @@ async def test_a_phone_without_the_right_to_speak_is_silent_in_the_mix(house: Ho
     phone = await house.phone("phone")
     assert house.plane.muted == {phone.id: True}
     assert listed(ana, phone.id).may == listed(ana, phone.id).publishes == frozenset()
-    house.rooms.grant(ana.id, phone.id, EVERYTHING)
+    house.room.grant(ana.id, phone.id, EVERYTHING)
     assert house.plane.muted == {phone.id: False}
     assert listed(ana, phone.id).may == listed(ana, phone.id).publishes == AUDIO
     assert [event.edge for event in house.plane.edges if event.edge.parent == SEAT] == [
         Edge(phone.id, SEAT, ana.id)
     ]
-    house.rooms.grant(ana.id, phone.id, frozenset())
+    house.room.grant(ana.id, phone.id, frozenset())
     assert house.plane.muted == {phone.id: True}
 
 
@@ -86,11 +86,11 @@ async def test_the_word_does_not_unmute_a_phone_that_muted_itself(house: House) 
     ana = house.browser("ana")
     phone = await house.phone("phone")
     house.rooms.mute(phone.id, True)
-    house.rooms.grant(ana.id, phone.id, AUDIO)
+    house.room.grant(ana.id, phone.id, AUDIO)
     assert house.plane.muted == {phone.id: True}
     house.rooms.mute(phone.id, False)
     assert house.plane.muted == {phone.id: False}
-    house.rooms.grant(ana.id, phone.id, frozenset())
+    house.room.grant(ana.id, phone.id, frozenset())
     house.rooms.mute(phone.id, False)
     assert house.plane.muted == {phone.id: True}
 
@@ -98,23 +98,23 @@ async def test_the_word_does_not_unmute_a_phone_that_muted_itself(house: House) 
 async def test_a_phone_blocks_in_the_mixer_and_a_browser_in_the_trees(house: House) -> None:
     ana = house.browser("ana")
     phone, other = await house.phone("phone"), await house.phone("other")
-    house.rooms.grant(ana.id, phone.id, AUDIO)
-    house.rooms.block(other.id, phone.id, True)
-    house.rooms.block(ana.id, phone.id, True)
+    house.room.grant(ana.id, phone.id, AUDIO)
+    house.room.block(other.id, phone.id, True)
+    house.room.block(ana.id, phone.id, True)
     assert house.plane.gains == {(other.id, phone.id): 0.0}
     assert house.plane.edges[-1] == Detach(Edge(phone.id, SEAT, ana.id))
-    house.rooms.block(other.id, phone.id, False)
+    house.room.block(other.id, phone.id, False)
     assert house.plane.gains == {(other.id, phone.id): 1.0}
 
 
 async def test_a_block_ends_with_the_one_who_is_blocked(house: House) -> None:
     ana, ben = house.browser("ana"), house.browser("ben")
-    house.rooms.block(ben.id, ana.id, True)
+    house.room.block(ben.id, ana.id, True)
     house.rooms.leave(ana.id, Reason.NORMAL, "left")
     ben.events.clear()
     house.browser("ana")
-    house.rooms.grant(ben.id, ana.id, AUDIO)  # Ben moderates by now.
-    house.rooms.publish(ana.id, AUDIO)
+    house.room.grant(ben.id, ana.id, AUDIO)  # Ben moderates by now.
+    house.room.publish(ana.id, AUDIO)
     assert Attach(Edge(ana.id, ana.id, ben.id)) in ben.events
 
 
@@ -134,9 +134,9 @@ def test_a_key_makes_moderators(house: House) -> None:
 
 def test_hands_are_in_everyones_roster(house: House) -> None:
     ana, ben = house.browser("ana"), house.browser("ben")
-    house.rooms.raise_hand(ben.id)
+    house.room.raise_hand(ben.id)
     assert listed(ana, ben.id).hand == 1
     with pytest.raises(Refused):
-        house.rooms.lower_hand(ben.id, ana.id)
-    house.rooms.lower_hand(ana.id, ben.id)
+        house.room.lower_hand(ben.id, ana.id)
+    house.room.lower_hand(ana.id, ben.id)
     assert listed(ben, ben.id).hand == 0

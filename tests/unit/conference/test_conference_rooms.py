@@ -7,7 +7,9 @@ import pytest
 
 from gateway.address import Address
 from gateway.conference.permissions import Rules
-from gateway.conference.rooms import RECORDINGS_APART, Rooms, Surroundings
+from gateway.conference.room import RECORDINGS_APART
+from gateway.conference.rooms import Rooms
+from gateway.conference.surroundings import Surroundings
 from gateway.errors import Reason, Refused
 from gateway.ports import (
     SEAT,
@@ -214,7 +216,7 @@ class House:
 
     def browser(self, name: str) -> RecordingLeg:
         leg = RecordingLeg(ParticipantId(name))
-        self.rooms.enter(ROOM, leg, BOTH)
+        self.room = self.rooms.enter(ROOM, leg, BOTH)
         return leg
 
     async def phone(self, name: str) -> RecordingLeg:
@@ -344,7 +346,7 @@ async def test_failed_media_ends_the_leg_and_the_others_stay(house: House) -> No
 
 async def test_a_signal_reaches_a_neighbour_unread(house: House) -> None:
     a, b = house.browser("a"), house.browser("b")
-    house.rooms.signal(a.id, b.id, {"anything": 1})
+    house.room.signal(a.id, b.id, {"anything": 1})
     assert b.events[-1] == Signal(a.id, {"anything": 1})
 
 
@@ -353,7 +355,7 @@ async def test_a_signal_to_somebody_in_another_room_is_refused(house: House) -> 
     stranger = RecordingLeg(ParticipantId("stranger"))
     house.rooms.enter(RoomName("other"), stranger, BOTH)
     with pytest.raises(Refused) as refusal:
-        house.rooms.signal(a.id, stranger.id, {})
+        house.room.signal(a.id, stranger.id, {})
     assert refusal.value.reason is Reason.NOT_FOUND
 
 
@@ -365,7 +367,7 @@ async def test_the_seat_answers_an_offer(house: House) -> None:
         "description": {"type": "offer", "sdp": "x"},
         "tracks": {"0": {"source": "phone", "kind": "audio"}},
     }
-    reply = await house.rooms.seat_signal(ana.id, body)
+    reply = await house.room.seat_signal(ana.id, body)
     answer = {"type": "answer", "sdp": "seat's answer to x with ['0']"}
     assert reply == {"connection": "k1", "description": answer}
 
@@ -389,7 +391,7 @@ async def test_a_malformed_message_to_the_seat_is_refused(
     ana = house.browser("ana")
     await house.phone("phone")
     with pytest.raises(Refused) as refusal:
-        await house.rooms.seat_signal(ana.id, body)
+        await house.room.seat_signal(ana.id, body)
     assert refusal.value.reason is Reason.BAD_REQUEST
 
 
@@ -398,14 +400,14 @@ async def test_an_answer_for_a_browser_that_left_meanwhile_is_taken_back(house: 
     await house.phone("phone")
     house.plane.meanwhile = lambda: house.rooms.leave(ana.id, Reason.NORMAL, "left")
     body = {"connection": "k", "description": {"type": "offer", "sdp": "x"}}
-    assert await house.rooms.seat_signal(ana.id, body) is None
+    assert await house.room.seat_signal(ana.id, body) is None
     assert house.plane.dropped.count(ana.id) == 2
 
 
 async def test_without_a_phone_there_is_no_seat_to_talk_to(house: House) -> None:
     ana = house.browser("ana")
     with pytest.raises(Refused) as refusal:
-        await house.rooms.seat_signal(ana.id, {"connection": "k"})
+        await house.room.seat_signal(ana.id, {"connection": "k"})
     assert refusal.value.reason is Reason.NOT_FOUND
 
 
@@ -419,7 +421,7 @@ async def test_another_way_is_tried_by_the_timer_for_one_that_never_gets_ready(
         attached = {e.edge for leg in legs for e in leg.events if isinstance(e, Attach)}
         for edge in sorted(attached - last, key=str):
             if edge.child != "b":
-                house.rooms.ready(edge)
+                house.room.ready(edge)
     timer = next(timer for timer in house.timers if not timer.cancelled)
     house.now = timer.deadline
     timer.callback()
@@ -467,36 +469,37 @@ def test_a_call_reaches_a_declared_or_an_open_room_and_no_other(house: House) ->
 
 async def test_a_recording_is_shown_to_all_and_the_seat_hears_browsers_for_it(house: House) -> None:
     ana, ben = house.browser("ana"), house.browser("ben")
-    house.rooms.record(ana.id, True)
+    house.room.record(ana.id, True)
     assert house.plane.recordings == ["start demo"]
     assert ana.sees_recording()
     assert ben.sees_recording()
     assert Attach(Edge(ben.id, ben.id, SEAT)) in house.plane.edges
-    house.rooms.record(ben.id, True)
+    house.room.record(ben.id, True)
     assert house.plane.recordings == ["start demo"], "it is recorded already"
     body = {"connection": "k", "description": {"type": "offer", "sdp": "x"}}
-    assert await house.rooms.seat_signal(ana.id, body) is not None
+    assert await house.room.seat_signal(ana.id, body) is not None
 
-    house.rooms.record(ben.id, False)
+    house.room.record(ben.id, False)
     assert house.plane.recordings == ["start demo", "stop demo"]
     assert not ana.sees_recording()
     assert house.plane.dropped == ["ana", "ben"]
     with pytest.raises(Refused):
-        await house.rooms.seat_signal(ana.id, body)
+        await house.room.seat_signal(ana.id, body)
 
 
 async def test_where_recording_is_off_nobody_may(house: House) -> None:
     house = House(recording=False)
     ana = house.browser("ana")
     with pytest.raises(Refused) as refusal:
-        house.rooms.record(ana.id, True)
+        house.room.record(ana.id, True)
     assert refusal.value.reason is Reason.FORBIDDEN
     assert house.plane.recordings == []
     assert not ana.sees_recording()
 
 
 async def test_a_recording_ends_with_its_room_and_the_next_is_not_recorded(house: House) -> None:
-    house.rooms.record(house.browser("ana").id, True)
+    ana = house.browser("ana")
+    house.room.record(ana.id, True)
     house.rooms.leave(ParticipantId("ana"), Reason.NORMAL, "left")
     assert house.plane.recordings == ["start demo", "stop demo"]
     house.rooms.on_media_event(RecordingStopped(ROOM, "x.opus"))
@@ -508,7 +511,7 @@ async def test_a_recording_that_fails_is_not_shown_any_more_and_phones_hear_it(
 ) -> None:
     ana = house.browser("ana")
     phone = await house.phone("phone")
-    house.rooms.record(ana.id, True)
+    house.room.record(ana.id, True)
     house.rooms.on_media_event(RecordingStarted(ROOM, "x.opus"))
     assert phone.sees_recording()
     house.rooms.on_media_event(RecordingStopped(ROOM, "x.opus", "the disk is full"))
@@ -520,7 +523,7 @@ async def test_a_recording_that_fails_is_not_shown_any_more_and_phones_hear_it(
 async def test_who_stopped_one_recording_keeps_the_next(house: House) -> None:
     ana = house.browser("ana")
     for on in (True, False, True):
-        house.rooms.record(ana.id, on)
+        house.room.record(ana.id, on)
         house.now += RECORDINGS_APART
     house.rooms.on_media_event(RecordingStopped(ROOM, "first.opus"))
     assert ana.sees_recording()
@@ -530,14 +533,14 @@ async def test_recordings_do_not_follow_each_other_at_once_but_can_be_stopped_at
     house: House,
 ) -> None:
     ana = house.browser("ana")
-    house.rooms.record(ana.id, True)
-    house.rooms.record(ana.id, False)
+    house.room.record(ana.id, True)
+    house.room.record(ana.id, False)
     with pytest.raises(Refused, match="only just ended") as refusal:
-        house.rooms.record(ana.id, True)
+        house.room.record(ana.id, True)
     assert refusal.value.reason is Reason.OVERLOADED
     assert not ana.sees_recording()
     house.now += RECORDINGS_APART
-    house.rooms.record(ana.id, True)
+    house.room.record(ana.id, True)
     assert ana.sees_recording()
 
 
@@ -553,6 +556,7 @@ async def test_a_phone_alone_is_told_so_by_the_timer_until_somebody_comes(house:
 
 
 async def test_who_confirms_in_a_recorded_room_hears_of_it(house: House) -> None:
-    house.rooms.record(house.browser("ana").id, True)
+    ana = house.browser("ana")
+    house.room.record(ana.id, True)
     phone = await house.phone("phone")
     assert (phone.id, "recording-started") in house.plane.said

@@ -12,7 +12,7 @@ from web_site import Site, running_site
 from gateway.errors import Reason
 from gateway.ports import Kind, LegEvent, Offer, ParticipantId, RoomName
 from gateway.web import outbox
-from gateway.web.session import Limits
+from gateway.web.limits import Limits
 
 DEMO = RoomName("demo")
 

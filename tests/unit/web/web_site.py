@@ -10,15 +10,16 @@ from typing import Any
 from aiohttp import ClientSession, ClientWebSocketResponse, ClientWSTimeout, WSMsgType
 
 from gateway.conference.permissions import Rules
-from gateway.conference.rooms import Rooms, Surroundings
+from gateway.conference.rooms import Rooms
+from gateway.conference.surroundings import Surroundings
 from gateway.dialplan.load import load_plan
 from gateway.errors import Reason, Refused
 from gateway.ports import Answer, Candidate, Edge, MediaEvent, Offer, ParticipantId, RoomName, Track
 from gateway.trees.policies.breadth_first import BreadthFirst
 from gateway.web.ice_servers import IceServers
+from gateway.web.limits import Limits
 from gateway.web.metrics import exposition
 from gateway.web.server import WebServer
-from gateway.web.session import Limits
 
 PATIENCE = 5.0
 

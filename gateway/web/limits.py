@@ -1,0 +1,21 @@
+"""What one browser may do on its signalling socket, and how long."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Of each socket."""
+
+    join_timeout: float = 10.0
+    """Seconds from the connection to `join`."""
+    errors: int = 10
+    """Messages against the protocol; one more closes."""
+    messages_per_second: float = 100.0
+    burst: float = 400.0
+    """Messages at once: joining a large room sends many candidates."""
+    bytes_per_second: float = 524_288.0
+    """Less than a neighbour's backlog, so that one browser cannot cut another off."""
+    burst_bytes: float = 1_048_576.0
+    seat_queue: int = 256
+    """Messages that wait for the seat's answer to an earlier one."""
