@@ -132,7 +132,8 @@ class Rooms:
         if room is None:
             return
         room.take_out(leg, reason, text)
-        if room.is_empty:
+        # Whoever had stayed for this one only has gone by now, and perhaps the room with it.
+        if room.is_empty and room.name in self._rooms:
             del self._rooms[room.name]
             self.monitor.closed(room.name)
             _log.info("room %s is empty and closed", room.name)

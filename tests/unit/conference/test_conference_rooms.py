@@ -36,6 +36,7 @@ from gateway.ports import (
     Signal,
     Track,
 )
+from gateway.trees.planner import TreePolicy
 from gateway.trees.policies.breadth_first import BreadthFirst
 from support.measured import MEASURED
 
@@ -194,7 +195,12 @@ class House:
     """Rooms with everything around them in the test's hand."""
 
     def __init__(
-        self, max_participants: int = 10, *, recording: bool = True, rules: Rules | None = None
+        self,
+        max_participants: int = 10,
+        *,
+        recording: bool = True,
+        rules: Rules | None = None,
+        policy: TreePolicy | None = None,
     ) -> None:
         self.now = 0.0
         self.timers: list[Timer] = []
@@ -203,7 +209,7 @@ class House:
         self.rooms = Rooms(
             Plan(),
             self.plane,
-            BreadthFirst(2),
+            policy or BreadthFirst(2),
             surroundings,
             max_participants,
             recording=recording,
@@ -560,3 +566,20 @@ async def test_who_confirms_in_a_recorded_room_hears_of_it(house: House) -> None
     house.room.record(ana.id, True)
     phone = await house.phone("phone")
     assert (phone.id, "recording-started") in house.plane.said
+
+
+async def test_who_only_stayed_for_the_last_one_goes_with_it_and_the_room_is_closed() -> None:
+    house = House(policy=BreadthFirst(1))
+    ana, ben = house.browser("ana"), house.browser("ben")
+    house.room.record(ana.id, True)
+    to_ana = Edge(ben.id, ben.id, ana.id)
+    assert Attach(to_ana) in ana.events
+    house.room.ready(to_ana)
+    to_seat = Edge(ben.id, ana.id, SEAT)
+    assert Attach(to_seat) in house.plane.edges
+    house.rooms.on_media_event(SeatReceiving(ROOM, to_seat))
+    house.room.withdraw(ana.id)
+    assert not ana.ended
+    house.rooms.leave(ben.id, Reason.NORMAL, "left")
+    assert ana.ended == [Reason.NORMAL]
+    assert not any(house.rooms.inventory().values())
