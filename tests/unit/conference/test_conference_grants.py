@@ -1,7 +1,7 @@
 """Who may not publish has no tree, and phones among them are silent in the mix."""
 
 import pytest
-from test_conference_rooms import BOTH, ROOM, House, RecordingLeg
+from house import BOTH, ROOM, House, RecordingLeg
 
 from gateway.conference.focus import Conference
 from gateway.conference.permissions import EVERYTHING, Moderation, Publishing, Rules
