@@ -6,7 +6,7 @@ A line that anybody can cause as often as they like is logged with
 
 import logging
 
-from gateway.web.allowance import Allowance
+from gateway.allowance import Allowance
 
 BURST = 10
 PERIOD_S = 10.0

@@ -14,6 +14,11 @@ class Limits:
     messages_per_second: float = 100.0
     burst: float = 400.0
     """Messages at once: joining a large room sends many candidates."""
+    acts_per_second: float = 5.0
+    """Of those messages those that all may feel, as each makes the server plan anew: not `ready`
+    and `signal`, which are answers to others."""
+    acts_burst: float = 100.0
+    """Scrolling fast says `view` 20 times a second."""
     bytes_per_second: float = 524_288.0
     """Less than a neighbour's backlog, so that one browser cannot cut another off."""
     burst_bytes: float = 1_048_576.0

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from enum import Enum
 
 from gateway.address import Address
+from gateway.allowance import Allowance
 from gateway.conference.rooms import Rooms
 from gateway.errors import BY_STRANGERS, Reason, Refused
 from gateway.ports import SEAT, Kind, LegEvent, ParticipantId
@@ -18,7 +19,7 @@ from gateway.web.ice_servers import IceServers
 from gateway.web.limits import Limits
 from gateway.web.participation import Participation
 from gateway.web.protocol import codes, server_messages
-from gateway.web.protocol.client_messages import ClientMessage, Join, Ping
+from gateway.web.protocol.client_messages import ClientMessage, Join, Ping, Ready, SignalTo
 from gateway.web.protocol.codes import CloseCode, ErrorCode, ProtocolError
 from gateway.web.protocol.parsing import parse
 from gateway.web.seat_negotiation import SeatNegotiation
@@ -65,6 +66,8 @@ class Session:
         self._state = _State.WAITING
         self._held: list[LegEvent] = []
         self._errors = 0
+        now = asyncio.get_running_loop().time()
+        self._acts = Allowance(limits.acts_per_second, limits.acts_burst, now)
         self._seat = SeatNegotiation(participant, limits.seat_queue, socket.send)
         self._participation: Participation | None = None
         """While it is in the room."""
@@ -133,7 +136,7 @@ class Session:
                 return
 
     def _handle(self, message: ClientMessage) -> None:
-        """Raises `ProtocolError` for what does not fit the state."""
+        """Raises `ProtocolError` for what does not fit the state, `Flooded`."""
         if isinstance(message, Ping):
             self._socket.send(server_messages.pong())
         elif isinstance(message, Join):
@@ -142,8 +145,13 @@ class Session:
             self._join(message)
         elif self._participation is None:
             raise ProtocolError(ErrorCode.NOT_JOINED, "'join' comes first")
-        else:
+        elif isinstance(message, Ready | SignalTo) or self._may_act():
             self._participation.receive(message)
+        else:
+            raise Flooded
+
+    def _may_act(self) -> bool:
+        return self._acts.take(1, asyncio.get_running_loop().time())
 
     def _join(self, join: Join) -> None:
         self.name = join.name

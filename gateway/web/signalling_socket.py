@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 from aiohttp import WebSocketError, WSCloseCode, WSMessage, WSMsgType, web
 
+from gateway.allowance import Allowance
 from gateway.errors import Reason
 from gateway.ports import ParticipantId
-from gateway.web.allowance import Allowance
 from gateway.web.limits import Limits
 from gateway.web.outbox import Outbox
 from gateway.web.protocol.codes import ErrorCode, ProtocolError

@@ -11,9 +11,9 @@ from aiohttp import ClientSession, TCPConnector, WSServerHandshakeError
 from cryptography import x509
 from web_site import Site, running_site
 
+from gateway.allowance import Allowance
 from gateway.errors import TrestleError
 from gateway.web import server as server_module
-from gateway.web.allowance import Allowance
 from gateway.web.listener import listening_socket
 from gateway.web.server import WebServer
 from gateway.web.tls import own_certificate, server_context

@@ -329,6 +329,20 @@ class TestAgainstTheProtocol:
             assert await eve.closed() == 1008
             await ana.roster_of("Ana")
 
+    async def test_whoever_does_too_much_that_all_feel_is_put_out(self, tmp_path: Path) -> None:
+        limits = Limits(acts_burst=20, acts_per_second=1)
+        async with running_site(tmp_path, limits=limits) as site:
+            eve, ana = await site.joined("Eve"), await site.joined("Ana")
+            for number in range(30):
+                await ana.send(type="ready", source=eve.id, kind="audio", parent=eve.id)
+                await ana.send(type="signal", to=eve.id, candidate=None)
+                await eve.send(type="view", shows={ana.id: ["low"] if number % 2 else []})
+            assert (await eve.until("error"))["code"] == "rate-limited"
+            assert await eve.closed() == 1008
+            await ana.roster_of("Ana")
+            await ana.send(type="ping")
+            await ana.until("pong")
+
     async def test_a_message_of_256_kib_passes_and_one_more_byte_closes(self, site: Site) -> None:
         ana, eve = await site.joined("Ana"), await site.joined("Eve")
         largest = '{"type": "ping"}'.ljust(262_144)
