@@ -37,6 +37,7 @@ class Blame:
         self._told: set[Pair] = set()
         """By one of the two, who has tried for long."""
         self._late: set[Pair] = set()
+        self._looping: set[Pair] = set()
         self.blamed: frozenset[ParticipantId] = frozenset()
         """Those who shall be leaves."""
         self._rounds = 0
@@ -45,7 +46,7 @@ class Blame:
     @property
     def unreachable(self) -> frozenset[Pair]:
         """Pairs that no edge shall join."""
-        return frozenset(self._told | self._late)
+        return frozenset(self._told | self._late | self._looping)
 
     def deadline(self, since: float) -> float:
         """Until when an edge that was attached at `since` has time."""
@@ -74,6 +75,13 @@ class Blame:
         self._judge()
         return len(self._told) > before
 
+    def loops(self, one: ParticipantId, other: ParticipantId) -> bool:
+        """They negotiate without end; whether that is news. Nothing that comes makes up for it."""
+        before = len(self._looping)
+        self._looping.add(frozenset({one, other}))
+        self._judge()
+        return len(self._looping) > before
+
     def worked(self, one: ParticipantId, other: ParticipantId) -> None:
         """Something has come after all."""
         pair = frozenset({one, other})
@@ -86,10 +94,11 @@ class Blame:
         """It has left."""
         self._told = {pair for pair in self._told if node not in pair}
         self._late = {pair for pair in self._late if node not in pair}
+        self._looping = {pair for pair in self._looping if node not in pair}
         self._judge()
 
     def _judge(self) -> None:
-        faults = _faults(self._told | self._late)
+        faults = _faults(self._told | self._late | self._looping)
         self.blamed = frozenset(fault for fault in faults if isinstance(fault, str))
 
 

@@ -11,7 +11,7 @@ from gateway.conference.health import Health
 from gateway.conference.report import ANY_DEVICE, Device, Report
 from gateway.conference.trust import Trust
 from gateway.conference.uplink import capacities
-from gateway.ports import ParticipantId, StreamKind
+from gateway.ports import SEAT, ParticipantId, StreamKind
 from gateway.trees.planner import Node
 
 BELIEVED = 4
@@ -41,7 +41,9 @@ class Conditions:
         was = health.ability
         health.receive(report, now)
         if report.round_trips:
-            self._round_trips[who] = report.round_trips
+            # Of strangers there may be hundreds, and every plan would look at them.
+            trips, known = report.round_trips.items(), {SEAT, *self._devices}
+            self._round_trips[who] = {one: ms for one, ms in trips if one in known}
         distrusted = report.receives is not None and self._trust.receive(who, report.receives, now)
         return health.ability != was or distrusted
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from gateway.conference.forests import Forests
+from gateway.conference.loops import Loops
 from gateway.conference.member import PICTURES, Attendance, Member, Shown
 from gateway.conference.permissions import Permissions, Rules
 from gateway.conference.report import ANY_DEVICE, Device, Report
@@ -53,6 +54,7 @@ class Conference:
         self._max_participants = max_participants
         self._members: dict[ParticipantId, Member] = {}
         self._forests = Forests(policy)
+        self._loops = Loops()
         self._version = 0
         self._recorded = False
         self._events: list[ConferenceEvent] = []
@@ -111,6 +113,7 @@ class Conference:
             return
         self._permissions.leave(leaver)
         self._forests.forget(leaver)
+        self._loops.forget(leaver)
         for who, member in self._members.items():
             self._members[who] = replace(member, blocks=member.blocks - {leaver})
         self._apply_permissions()
@@ -191,6 +194,23 @@ class Conference:
         if native and len(pair) == 2 and self._forests.blame.failed(who, neighbour):
             self._replan(now)
 
+    def negotiate(
+        self, who: ParticipantId, neighbour: ParticipantId, now: float, *, describes: bool
+    ) -> None:
+        """`who` has a signal for `neighbour`, both native; `describes`: with a description.
+
+        Raises `Refused`: not-found where the two cannot be neighbours; overloaded where they do
+        nothing but negotiate. Then streams are led around the pair, and who is in several such
+        pairs relays nothing.
+        """
+        here = neighbour in self._members and self._members[neighbour].native
+        if not here or who == neighbour:
+            raise Refused(Reason.NOT_FOUND, f"{neighbour[:64]!r} is no neighbour of yours")
+        if not self._loops.passes(who, neighbour, now, describes=describes):
+            if self._forests.blame.loops(who, neighbour):
+                self._replan(now)
+            raise Refused(Reason.OVERLOADED, "one of the others negotiates without end with you")
+
     def view(self, viewer: ParticipantId, shows: Shown, now: float) -> None:
         """These are all the pictures that `viewer` shows from now on."""
         before = self._members[viewer]
@@ -206,7 +226,7 @@ class Conference:
         nobody has to look.
         """
         is_first = not self._forests.conditions.knows(who)
-        changed = self._forests.conditions.receive(who, report, now)
+        changed = self._forests.receive(who, report, now)
         if changed:
             self._conditions_changed(now)
         return changed or is_first

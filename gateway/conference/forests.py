@@ -5,11 +5,13 @@ told; time comes in as `now` in seconds.
 """
 
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
 
 from gateway.conference.blame import Blame, Pair
 from gateway.conference.conditions import Conditions
 from gateway.conference.grove import Grove
 from gateway.conference.member import MEDIUM, Attendance, Member
+from gateway.conference.report import Report
 from gateway.conference.settling import MOVES, Settling
 from gateway.conference.wiring import Move
 from gateway.ports import SEAT, Edge, ParticipantId, Standby, StreamKind
@@ -44,6 +46,17 @@ class Forests:
     def forget(self, leaver: ParticipantId) -> None:
         self.conditions.forget(leaver)
         self.blame.forget(leaver)
+
+    def receive(self, who: ParticipantId, report: Report, now: float) -> bool:
+        """Whether anybody's node in the plans is another one by what `who` reports.
+
+        What it tells of edges that it does not have is passed over.
+        """
+        if report.receives is not None:
+            edges = ((one, Edge(one.source, one.parent, who, one.kind)) for one in report.receives)
+            receives = tuple(one for one, edge in edges if self._groves[edge.kind].stands(edge))
+            report = replace(report, receives=receives)
+        return self.conditions.receive(who, report, now)
 
     def replan(
         self, attendance: Attendance, now: float, only: StreamKind | None = None

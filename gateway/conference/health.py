@@ -25,14 +25,15 @@ MOST_RETURNS = 3
 """Whoever has come back from that is given twice the time from then on; so many times at most."""
 
 RECOVERED_AFTER = 60.0
-"""Seconds without such pressure. More than `STRAINED_AFTER`: who relays no more is less strained by
-that alone, and would go to and fro."""
+"""Seconds without such pressure, or with a good battery. More than `STRAINED_AFTER`: who relays no
+more is less strained by that alone, and would go to and fro."""
 
 LOW_BATTERY = 0.30
 GOOD_BATTERY = 0.35
 
 LIMITED_AFTER = 10.0
-"""Seconds for which an uplink has to be used up until its estimate counts: every start is slow."""
+"""Seconds for which an uplink has to be used up until its estimate counts: every start is slow. And
+those for which an estimate has to have grown: what goes to and fro would take the trees along."""
 
 UPLINK_CHANGE = 1.5
 """By this factor an estimate has to change, since one that is used to the full wavers by less."""
@@ -64,7 +65,9 @@ class Health:
         self._last: float | None = None
         self._serious_since: float | None = None
         self._fine_since: float | None = None
+        self._charged_since: float | None = None
         self._limited_since: float | None = None
+        self._grown_since: float | None = None
 
     @property
     def pressed(self) -> bool:
@@ -81,7 +84,7 @@ class Health:
         self.ability = Ability(
             online=True,
             strained=self._is_strained(report.cpu, now),
-            low_battery=self._is_low(report.battery),
+            low_battery=self._is_low(report.battery, now),
             uplink=self._uplink(report, now),
         )
 
@@ -113,9 +116,12 @@ class Health:
             return False
         return now - self._serious_since >= STRAINED_AFTER
 
-    def _is_low(self, battery: float | None) -> bool:
-        enough = GOOD_BATTERY if self.ability.low_battery else LOW_BATTERY
-        return battery is not None and battery < enough
+    def _is_low(self, battery: float | None, now: float) -> bool:
+        is_good = battery is None or battery >= GOOD_BATTERY
+        self._charged_since = _since(self._charged_since, is_good, now)
+        if self.ability.low_battery:
+            return self._charged_since is None or now - self._charged_since < RECOVERED_AFTER
+        return battery is not None and battery < LOW_BATTERY
 
     def _uplink(self, report: Report, now: float) -> float | None:
         """An estimate that is not used up is no limit: browsers do not try what nobody needs.
@@ -130,9 +136,9 @@ class Health:
         if held is None:
             since = self._limited_since
             return told if since is not None and now - since >= LIMITED_AFTER else None
-        if told <= held / UPLINK_CHANGE or told >= held * UPLINK_CHANGE:
-            return told
-        return held
+        self._grown_since = _since(self._grown_since, told >= held * UPLINK_CHANGE, now)
+        has_grown = self._grown_since is not None and now - self._grown_since >= LIMITED_AFTER
+        return told if has_grown or told <= held / UPLINK_CHANGE else held
 
 
 def _since(since: float | None, holds: bool, now: float) -> float | None:

@@ -203,11 +203,16 @@ class Room:
         self._set_recorded(recorded)
 
     def signal(self, leg: ParticipantId, to: ParticipantId, body: Mapping[str, object]) -> None:
-        """Passes a negotiation message to a neighbour. Raises `Refused` (not-found) if it left."""
-        receiver = self._seated.get(to)
-        if leg not in self._seated or receiver is None or not receiver.native:
-            raise Refused(Reason.NOT_FOUND, f"{to[:64]!r} is no neighbour of yours")
-        receiver.leg.notify(Signal(leg, body))
+        """Passes a negotiation message to a neighbour. Raises `Refused`: not-found if it left,
+        overloaded where the two negotiate without end."""
+        if leg in self._seated:
+            describes = "description" in body
+            try:
+                self.conference.negotiate(leg, to, self._time.clock(), describes=describes)
+            except Refused:
+                self.carry_out()
+                raise
+            self._seated[to].leg.notify(Signal(leg, body))
 
     async def seat_signal(
         self, leg: ParticipantId, body: Mapping[str, object]

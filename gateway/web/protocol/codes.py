@@ -67,6 +67,7 @@ _JOIN = {
 _SIGNAL = {
     Reason.NOT_FOUND: ErrorCode.UNKNOWN_PEER,
     Reason.BAD_REQUEST: ErrorCode.BAD_MESSAGE,
+    Reason.OVERLOADED: ErrorCode.RATE_LIMITED,
 }
 _DENIALS = {
     Reason.FORBIDDEN: ErrorCode.FORBIDDEN,

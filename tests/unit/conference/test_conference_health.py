@@ -89,12 +89,28 @@ def test_a_strained_processor_has_to_be_fine_for_a_minute() -> None:
     assert not health.ability.strained
 
 
-def test_a_battery_that_wavers_about_the_limit_changes_nothing_twice() -> None:
+def test_a_battery_has_to_be_good_for_a_minute() -> None:
     health, seen = Health(), []
-    for now, battery in enumerate([0.31, 0.29, 0.31, 0.29, 0.34, 0.36, 0.34, 0.2, None]):
+    for now, battery in enumerate([0.31, 0.29, 1.0, None, 0.34, None]):
         health.receive(Report(battery=battery), float(now))
         seen.append(health.ability.low_battery)
-    assert seen == [False, True, True, True, True, False, False, True, False]
+    assert seen == [False, True, True, True, True, True]
+    reported(health, Report(battery=0.36), 6, int(RECOVERED_AFTER) - 2)
+    assert health.ability.low_battery
+    health.receive(Report(battery=0.36), 5 + RECOVERED_AFTER)
+    assert not health.ability.low_battery
+
+
+def test_an_uplink_that_goes_to_and_fro_counts_as_the_least() -> None:
+    health = Health()
+    reported(health, Report(uplink=1e6), 0, int(LIMITED_AFTER))
+    changes = 0
+    for now in range(11, 111):
+        was = health.ability
+        health.receive(Report(uplink=1e4 if now % 5 else 1e12), float(now))
+        changes += health.ability != was
+    assert health.ability.uplink == 1e4
+    assert changes == 1
 
 
 def test_an_estimate_is_a_limit_only_when_it_is_used_up() -> None:
@@ -109,7 +125,9 @@ def test_an_estimate_is_a_limit_only_when_it_is_used_up() -> None:
     health.receive(Report(uplink=800_000, limited=False), 12)
     health.receive(Report(uplink=None), 13)
     assert health.ability.uplink == 900_000
-    health.receive(Report(uplink=1_400_000, limited=False), 14)
+    reported(health, Report(uplink=1_400_000, limited=False), 14, int(LIMITED_AFTER) - 1)
+    assert health.ability.uplink == 900_000
+    health.receive(Report(uplink=1_400_000, limited=False), 14 + LIMITED_AFTER)
     assert health.ability.uplink == 1_400_000
 
 

@@ -17,7 +17,7 @@ from gateway.conference.health import (
     OFFLINE_AFTER,
     STRAINED_AFTER,
 )
-from gateway.conference.report import Device, Pressure, Receiving, Report
+from gateway.conference.report import ANY_DEVICE, Device, Pressure, Receiving, Report
 from gateway.conference.settling import MOVES, QUIET
 from gateway.ports import Edge, Kind, Participant, ParticipantId, StreamKind
 from gateway.trees.planner import Membership, Node, TreePolicy
@@ -163,14 +163,17 @@ def test_an_uplink_counts_in_streams_and_for_no_more_than_is_believable() -> Non
         conditions.receive(node.id, Report(uplink=360_000 + 5 * 1_200_000), now)
     assert conditions.node(node, StreamKind.AUDIO, shares).capacity == BELIEVED * 9
     assert conditions.node(node, StreamKind.HIGH, shares).capacity == 5
-    conditions.receive(node.id, Report(uplink=10e9), 1.0 + LIMITED_AFTER)
+    for now in (1.0 + LIMITED_AFTER, 1.0 + 2 * LIMITED_AFTER):
+        conditions.receive(node.id, Report(uplink=10e9), now)
     assert conditions.node(node, StreamKind.HIGH, shares).capacity == BELIEVED * 9
 
 
 def test_round_trips_are_the_longer_of_two_claims() -> None:
     a, b = ParticipantId("a"), ParticipantId("b")
     conditions = Conditions()
-    conditions.receive(a, Report(round_trips={b: 16.0}), 0.0)
+    for who in (a, b):
+        conditions.join(who, ANY_DEVICE)
+    conditions.receive(a, Report(round_trips={b: 16.0, ParticipantId("nobody"): 1.0}), 0.0)
     conditions.receive(b, Report(round_trips={a: 63.0}), 0.0)
     assert conditions.round_trips() == {frozenset({a, b}): 64.0}
     conditions.forget(b)
@@ -202,6 +205,29 @@ def test_a_liar_about_its_uplink_ends_as_a_leaf_and_nobody_else_does() -> None:
     assert not world.relays("c")
     assert all(world.relays(name) for name in "abdefgh")
     assert world.edges == world.planned()
+
+
+def test_two_liars_cannot_make_leaves_of_those_whom_they_have_no_edges_with() -> None:
+    world = room("abcdefgh", Sparse(2, direct=0))
+    liars, honest = "ab", "cdefgh"
+    near = neighbours(world.conference.forests[StreamKind.AUDIO])
+    relays = [n for n in honest if world.relays(n) and not near[ParticipantId(n)] & {*liars}]
+    assert relays, "somebody relays, and for neither of the two"
+    for stalls in range(10):
+        world.now += 2.0
+        for liar in liars:
+            told = [
+                Receiving(
+                    ParticipantId(s), StreamKind.AUDIO, ParticipantId(p), 0.0, 1.0, stalls, 1e3
+                )
+                for s in "cdefgh"
+                for p in relays
+            ]
+            world.reports(liar, Report(receives=tuple(told)))
+        for name in honest:
+            world.reports(name)
+        world.settle()
+    assert all(world.relays(name) for name in relays)
 
 
 reports = st.builds(
