@@ -5,10 +5,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Of each socket."""
+    """Of each socket, and of each address."""
 
     join_timeout: float = 10.0
     """Seconds from the connection to `join`."""
+    joins_per_second: float = 5.0
+    """From one address; who is refused tries again after some seconds."""
+    joins_burst: float = 200.0
+    """A school behind one address, or all pages behind one proxy, after a restart."""
     errors: int = 10
     """Messages against the protocol; one more closes."""
     messages_per_second: float = 100.0

@@ -17,6 +17,7 @@ from gateway.errors import Reason
 from gateway.ports import ParticipantId
 from gateway.web.badhttp import server_log
 from gateway.web.ice_servers import IceServers
+from gateway.web.joins import Joins
 from gateway.web.limits import Limits
 from gateway.web.listener import listening_socket
 from gateway.web.metrics import CONTENT_TYPE
@@ -84,6 +85,7 @@ class WebServer:
         self._metrics = metrics
         self._sounds = sounds or {}
         self._limits = limits or Limits()
+        self._joins = Joins(self._limits.joins_per_second, self._limits.joins_burst)
         self._tokens: Tokens[Session] = Tokens()
         self._sessions: dict[ParticipantId, Session] = {}
         self._running: set[asyncio.Task[None]] = set()
@@ -199,6 +201,7 @@ class WebServer:
             rooms=self._rooms,
             tokens=self._tokens,
             ice_servers=self._ice_servers,
+            joins=self._joins,
             limits=self._limits,
         )
         self._sessions[participant] = session

@@ -16,6 +16,7 @@ from gateway.conference.rooms import Rooms
 from gateway.errors import BY_STRANGERS, Reason, Refused
 from gateway.ports import SEAT, Kind, LegEvent, ParticipantId
 from gateway.web.ice_servers import IceServers
+from gateway.web.joins import Joins
 from gateway.web.limits import Limits
 from gateway.web.participation import Participation
 from gateway.web.protocol import codes, server_messages
@@ -51,6 +52,7 @@ class Session:
         rooms: Rooms,
         tokens: "Tokens[Session]",
         ice_servers: IceServers,
+        joins: Joins,
         limits: Limits,
     ) -> None:
         self.id = participant
@@ -61,6 +63,7 @@ class Session:
         self._rooms = rooms
         self._tokens = tokens
         self._ice_servers = ice_servers
+        self._joins = joins
         self._limits = limits
         self._renewal: asyncio.TimerHandle | None = None
         self._state = _State.WAITING
@@ -154,6 +157,11 @@ class Session:
         return self._acts.take(1, asyncio.get_running_loop().time())
 
     def _join(self, join: Join) -> None:
+        if not self._joins.may(self.address, asyncio.get_running_loop().time()):
+            text = "too many join from your address at once"
+            _log.info("%s: %s: %s", self.id, text, self.address, extra=BY_STRANGERS)
+            self._end(CloseCode.TRY_AGAIN, text)
+            return
         self.name = join.name
         before = self._tokens.redeem(join.token) if join.token else None
         if before is not None:

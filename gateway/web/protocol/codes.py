@@ -29,6 +29,8 @@ class CloseCode:
     FAILURE = 1011
     RESTART = 1012
     """IANA's registry: service restart."""
+    TRY_AGAIN = 1013
+    """The same: try again later."""
 
 
 class ProtocolError(Exception):

@@ -343,6 +343,19 @@ class TestAgainstTheProtocol:
             await ana.send(type="ping")
             await ana.until("pong")
 
+    async def test_who_joins_again_and_again_has_to_try_later(self, tmp_path: Path) -> None:
+        limits = Limits(joins_burst=3, joins_per_second=0.01)
+        async with running_site(tmp_path, limits=limits) as site:
+            ana, eve = await site.joined("Ana"), await site.joined("Eve")
+            again = await site.browser()
+            await again.join("Eve", token=eve.token)
+            third = await site.browser()
+            await third.send(type="join", room="demo", name="Eve", publishes=[], token=again.token)
+            assert await third.closed() == 1013
+            for one in (ana, again):
+                await one.send(type="ping")
+                await one.until("pong")
+
     async def test_a_message_of_256_kib_passes_and_one_more_byte_closes(self, site: Site) -> None:
         ana, eve = await site.joined("Ana"), await site.joined("Eve")
         largest = '{"type": "ping"}'.ljust(262_144)
