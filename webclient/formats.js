@@ -30,6 +30,29 @@ export function repairSound(sdp) {
 }
 
 /**
+ * The other side's description, as one that wants nothing sent while somebody is silent (`usedtx`,
+ * RFC 7587, section 6.1).
+ *
+ * @param {string} sdp
+ * @param {readonly string[]} mids the m-sections with sound that is our own
+ */
+export function withPauses(sdp, mids) {
+  const sections = sdp.split(/^(?=m=)/m);
+  return sections.map((one) => (mids.includes(midOf(one)) ? withPause(one) : one)).join("");
+}
+
+/** @param {string} section */
+function withPause(section) {
+  const format = /^a=rtpmap:(\d+) opus\//im.exec(section)?.[1];
+  return section.replace(new RegExp(`^a=fmtp:${format} .*`, "m"), (line) => `${line};usedtx=1`);
+}
+
+/** @param {string} section */
+function midOf(section) {
+  return /^a=mid:(\S+)/m.exec(section)?.[1] ?? "";
+}
+
+/**
  * The other side's offer without levels of contributing sources (RFC 6465), which nobody sends.
  *
  * COMPAT: Firefox 153 gives them in an offer of its own a number that Chromium 156 had for something

@@ -8,7 +8,14 @@
 
 import { mediaArrives } from "./arrival.js";
 import { Control } from "./control.js";
-import { onlyOpus, preferVp8, raiseStart, repairSound, withoutContributors } from "./formats.js";
+import {
+  onlyOpus,
+  preferVp8,
+  raiseStart,
+  repairSound,
+  withoutContributors,
+  withPauses,
+} from "./formats.js";
 import { encodingOf } from "./layers.js";
 import { Intruders } from "./intruders.js";
 import { LinkWatch } from "./method.js";
@@ -54,7 +61,12 @@ const ANSWER_TIMEOUT_MS = 10_000;
  * @typedef {{transceiver: RTCRtpTransceiver, media: MediaKind, slot: S | null}} Lane
  */
 
-/** @typedef {Lane<Slot<MediaStreamTrack>> & {outgoing: Outgoing}} SendingLane */
+/**
+ * `pauses`: nothing is sent while it is silent (DTX). Only our own sound does: the dummies that
+ * payloads go on may not stop, since a payload that ends a pause cannot wait for the next one.
+ *
+ * @typedef {Lane<Slot<MediaStreamTrack>> & {outgoing: Outgoing, pauses: boolean}} SendingLane
+ */
 
 /**
  * How one edge's stream is sent: `frames` is what our own encoder made for it, of `height` pixels;
@@ -190,7 +202,11 @@ export class Neighbour {
     const isStopped = (/** @type {SendingLane} */ { transceiver }) => transceiver.currentDirection === "stopped";
     this.#sending.filter(isStopped).forEach(({ outgoing }) => outgoing.close());
     this.#sending = this.#sending.filter((lane) => !isStopped(lane));
-    const { carry, add } = assign(this.#sending, slots);
+    const { carry, add } = assign(
+      this.#sending,
+      slots,
+      ({ pauses }, wanted) => pauses === this.#pauses(wanted),
+    );
     const replaced = this.#sending.map((lane, i) => {
       lane.slot = carry[i] ?? null;
       return lane.outgoing.carry(lane.slot);
@@ -205,11 +221,16 @@ export class Neighbour {
         this.say({ type: "levels", levels: { [lane.slot.source]: level } });
       });
       /** @type {SendingLane} */
-      const lane = { transceiver, media, slot, outgoing };
+      const lane = { transceiver, media, slot, outgoing, pauses: this.#pauses(slot) };
       this.#sending.push(lane);
       replaced.push(outgoing.carry(slot));
     }
     return replaced;
+  }
+
+  /** @param {Slot<MediaStreamTrack>} slot */
+  #pauses({ kind, track }) {
+    return kind === "audio" && this.#forwarder.feedOf(track) === null;
   }
 
   /** @param {Slot<MediaStreamTrack>} slot */
@@ -434,15 +455,26 @@ export class Neighbour {
   async #setRemote(description) {
     if (description.type === "answer") {
       const { sdp = "" } = description;
-      const ours = this.#isSeat ? sdp : repairSound(raiseStart(sdp));
+      const ours = this.#isSeat ? sdp : this.#soundOf(raiseStart(sdp));
       await this.#pc.setRemoteDescription({ ...description, sdp: ours });
       return;
     }
-    const sdp = repairSound(withoutContributors(description.sdp ?? ""));
+    const sdp = this.#soundOf(withoutContributors(description.sdp ?? ""));
     await this.#pc.setRemoteDescription({ type: "offer", sdp });
     if (!this.#polite || /^m=application /m.test(description.sdp ?? "")) this.#openControl();
     await this.#pc.setLocalDescription();
     this.#describe();
+  }
+
+  /**
+   * Another browser's description, with what we want of our sound.
+   *
+   * @param {string} sdp
+   */
+  #soundOf(sdp) {
+    const pausing = this.#sending.filter(({ pauses }) => pauses);
+    const mids = pausing.map(({ transceiver }) => transceiver.mid ?? "");
+    return withPauses(repairSound(sdp), mids);
   }
 
   /** @param {RTCIceCandidateInit | null} candidate */

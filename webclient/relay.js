@@ -175,11 +175,13 @@ export function wants(you, seat, edges) {
  * next one of its medium, which needs no negotiation; only the rest is new.
  *
  * @template {Track} S
- * @param {readonly {media: MediaKind, slot: Track | null}[]} transceivers what each carries now
+ * @template {{media: MediaKind, slot: Track | null}} L
+ * @param {readonly L[]} transceivers what each carries now
  * @param {readonly S[]} slots what is wanted
+ * @param {(idle: L, wanted: S) => boolean} [fits] of one medium, whether it can serve
  * @returns {{carry: (S | null)[], add: S[]}} `carry[i]` is for transceiver i, null: idle
  */
-export function assign(transceivers, slots) {
+export function assign(transceivers, slots, fits = () => true) {
   /** @type {(S | null)[]} */
   const carry = transceivers.map(
     ({ slot }) => slots.find((wanted) => slot !== null && sameTrack(slot, wanted)) ?? null,
@@ -188,7 +190,9 @@ export function assign(transceivers, slots) {
   for (const wanted of slots) {
     if (carry.includes(wanted)) continue;
     const medium = mediaOf(wanted.kind);
-    const idle = transceivers.findIndex(({ media }, i) => carry[i] === null && media === medium);
+    const idle = transceivers.findIndex(
+      (one, i) => carry[i] === null && one.media === medium && fits(one, wanted),
+    );
     if (idle >= 0) carry[idle] = wanted;
     else add.push(wanted);
   }

@@ -1,5 +1,6 @@
 """Relays that pass encoded payloads on: what comes out at the end of a chain, and what it costs."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from itertools import pairwise
@@ -24,6 +25,9 @@ pytestmark = pytest.mark.timeout(90)
 ROOM = ports.RoomName("demo")
 NOT_CORRUPTED = 30.0
 """dB; small pictures are coarse, but a frame decoded onto the wrong one is worse by far."""
+TALKING = 30
+PAUSED = 6
+"""Frames of sound a second: one each 20 ms, and one each 400 ms (DTX)."""
 DUMMY_HEIGHT = 30
 """Pixels: what a relay encodes for a payload to go on is smaller than that; the picture has 90."""
 
@@ -126,6 +130,32 @@ async def test_a_relay_without_transforms_encodes_anew(
     assert {edge["method"] for edge in anew.values()} == {"reforward"}
     assert anew["high"]["height"] == 90
     assert {edge["method"] for edge in (await stats(people[2])).values()} == {"swap"}
+
+
+async def test_who_is_silent_sends_next_to_nothing(
+    server: ScriptedServer, browser: Browser
+) -> None:
+    people = [await join(browser, server, person) for person in range(3)]
+    await chain(server, 1, 2, 3)
+    await shows_the_root(people[2])
+    assert await audio_frames(people[1], seconds=1.0) > TALKING
+    await people[0].page.get_by_role("button", name="Mute", exact=True).click()
+    for last in (False, False, False, False, True):
+        # At first the encoder listens whether it stays silent.
+        frames = await audio_frames(people[1], seconds=1.0)
+        if frames <= PAUSED:
+            break
+        assert not last, frames
+    await people[0].page.get_by_role("button", name="Unmute", exact=True).click()
+    await shows_the_root(people[2])
+
+
+async def audio_frames(relay: Listener, seconds: float) -> int:
+    """How many a page passes on in that time."""
+    before = (await stats(relay))["audio"]["forwarded"]
+    await asyncio.sleep(seconds)
+    frames: int = (await stats(relay))["audio"]["forwarded"] - before
+    return frames
 
 
 LOSES = """

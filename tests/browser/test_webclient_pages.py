@@ -188,12 +188,14 @@ async def test_a_transceiver_left_behind_is_used_again_without_negotiation(
     server.chained = False
     _ana, ben, chloe = [await join(browser, server, person) for person in range(3)]
     await server.link("web-1", "web-1", "web-2")
-    await server.link("web-2", "web-2", "web-3")
+    await server.until(lambda: server.settled)
+    await server.link("web-1", "web-2", "web-3")
     await server.until(lambda: server.settled)
     await pictures(ben.page, 2)
     await pictures(chloe.page, 2)
     before = len(chloe_said(server))
-    await server.unlink("web-2", "web-2", "web-3")
+    await server.unlink("web-1", "web-2", "web-3")
+    await pictures(chloe.page, 1)
     await server.link("web-1", "web-2", "web-3")
     await server.until(lambda: server.settled)
     await pictures(chloe.page, 2)

@@ -125,6 +125,14 @@ test("what an ended edge left behind serves the next of its medium", () => {
   assert.deepEqual(assign(lanes, wanted), { carry, add: [] });
 });
 
+test("what an ended edge left behind serves only what it fits", () => {
+  const wanted = [{ source: "b", kind: "audio" }];
+  const lanes = [{ ...lane("audio", "gone"), pauses: true }, { ...lane("audio", "gone"), pauses: false }];
+  const fits = ({ pauses }, { source }) => pauses === (source === "me");
+  assert.deepEqual(assign(lanes, wanted, fits), { carry: [null, wanted[0]], add: [] });
+  assert.deepEqual(assign(lanes.slice(0, 1), wanted, fits), { carry: [null], add: wanted });
+});
+
 test("only what finds no transceiver is added", () => {
   const wanted = [
     { source: "a", kind: "audio" },
