@@ -14,7 +14,7 @@ import { arrived, plan, playable, select, shown, wants } from "./relay.js";
 import { EMPTY_ROOM, edgeKey, reachable } from "./room.js";
 
 /** @import {Levels, Word} from "./control.js" */
-/** @import {EdgeStats} from "./neighbour.js" */
+/** @import {EdgeStats} from "./senders.js" */
 /** @import {ClientMessage, Edge, PublishedKind, SignalMessage, Track} from "./protocol.js" */
 /** @import {Streams} from "./relay.js" */
 /** @import {Room} from "./room.js" */
@@ -257,7 +257,7 @@ export class Peers {
   }
 
   #received() {
-    return [...this.#neighbours.values()].flatMap((one) => one.received());
+    return [...this.#neighbours.values()].flatMap((one) => one.received);
   }
 
   /**

@@ -6,7 +6,7 @@
  * negative, no member is ever something that the server does not take.
  */
 
-/** @import {EdgeStats} from "./neighbour.js" */
+/** @import {EdgeStats} from "./senders.js" */
 /** @import {Method} from "./method.js" */
 /** @import {StreamKind} from "./protocol.js" */
 

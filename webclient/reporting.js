@@ -8,7 +8,7 @@ import { MachineWatch } from "./machine.js";
 import { Reporter } from "./report.js";
 
 /** @import {Link} from "./report.js" */
-/** @import {EdgeStats} from "./neighbour.js" */
+/** @import {EdgeStats} from "./senders.js" */
 /** @import {ReportMessage} from "./protocol.js" */
 
 /** Looking at all connections is some work: it is done every so many ticks. */
