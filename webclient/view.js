@@ -11,8 +11,9 @@ const TO_LOW = LOW_WIDTH * 0.9;
 
 /** What is not seen any more, or at another size, can wait: it may be back soon. ms */
 const CALM_MS = 300;
-/** What comes into view cannot; but who scrolls far brings much into view. ms */
-const URGENT_MS = 50;
+/** What comes into view cannot; but who scrolls far brings much into view, and each such word makes
+ * the server plan anew, which takes five a second for long (docs/protocol.md). ms */
+const URGENT_MS = 250;
 
 /**
  * A place for a picture. `width` in device pixels.
