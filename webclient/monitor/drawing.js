@@ -2,7 +2,7 @@
 
 import { shownName } from "../names.js";
 import { circle } from "./circle.js";
-import { count, edgeText, healthOf, SEAT, tripText } from "./health.js";
+import { count, edgeText, healthOf, rootOf, tripText } from "./health.js";
 import { tidyTree } from "./tidytree.js";
 import { edgesOf, pairOf } from "./timeline.js";
 
@@ -68,7 +68,11 @@ export class Drawing {
    * @param {number} now
    */
   #drawTree(picture, edges, source, look, now) {
-    const root = picture.participants.get(source)?.kind === "web" ? source : SEAT;
+    const root = rootOf(picture, source);
+    if (root === null) {
+      this.#show([], 0, 0, 1, 1);
+      return;
+    }
     const layout = tidyTree(root, edges);
     const texts = layout.nodes.length <= MOST_WIDE;
     const { column, row } = texts ? WIDE : TIGHT;

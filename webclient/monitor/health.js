@@ -13,6 +13,18 @@ const STALL_SEEN = 10;
 /** The gateway's own node. */
 export const SEAT = "seat";
 
+/**
+ * From where the streams of a source come; null while it is not in the room.
+ *
+ * @param {Picture} picture
+ * @param {string} source
+ */
+export function rootOf({ participants }, source) {
+  const who = participants.get(source);
+  if (who === undefined) return null;
+  return who.kind === "web" ? source : SEAT;
+}
+
 /** @type {Health[]} */
 const FROM_BEST = ["unknown", "good", "fair", "bad"];
 

@@ -5,7 +5,7 @@ import { byId } from "../views/dom.js";
 import { DetailsView } from "./details.js";
 import { Drawing } from "./drawing.js";
 import { Gateway, Locked, takeToken } from "./gateway.js";
-import { count, KINDS, summary } from "./health.js";
+import { count, KINDS, rootOf, summary } from "./health.js";
 import { InjectionView } from "./injection.js";
 import { ReplayBar } from "./replay.js";
 import { showTable } from "./table.js";
@@ -37,6 +37,8 @@ class MonitorPage {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #roomsTimer;
   #banner = byId("banner", HTMLElement);
+  /** Of the source that is looked at. */
+  #sourceName = "";
   #sources = byId("look-source", HTMLSelectElement);
   #kinds = byId("look-kind", HTMLSelectElement);
   #drawing = new Drawing(byId("drawing", SVGSVGElement), (node) => this.#choose(node));
@@ -175,6 +177,7 @@ class MonitorPage {
   /** @param {Partial<Look>} change */
   #lookAt(change) {
     this.#look = { ...this.#look, ...change };
+    if (change.source !== undefined) this.#sourceName = "";
     // One tree has one kind.
     if (change.source && this.#look.kind === null) this.#look.kind = "audio";
     this.#draw();
@@ -196,7 +199,7 @@ class MonitorPage {
     const shown = this.#room === "" ? NOTHING : picture;
     this.#renderLook(shown);
     byId("summary", HTMLElement).textContent = summary(shown);
-    byId("room-empty", HTMLElement).hidden = shown.participants.size > 0;
+    this.#renderAbsence(shown);
     if (byId("drawing-view", HTMLElement).hidden) {
       const body = byId("table-body", HTMLTableSectionElement);
       showTable(body, byId("table-note", HTMLElement), shown, this.#look, time ?? now);
@@ -204,6 +207,14 @@ class MonitorPage {
     this.#details.render(this.#look.chosen, shown);
     this.#injection.render(this.#lab, this.#timeline.latest().injection);
     this.#drawMs = performance.now() - began;
+  }
+
+  /** @param {import("./timeline.js").Picture} picture */
+  #renderAbsence(picture) {
+    const { source } = this.#look;
+    const note = byId("room-empty", HTMLElement);
+    note.hidden = picture.participants.size > 0 && (source === null || rootOf(picture, source) !== null);
+    note.textContent = picture.participants.size > 0 ? "They were not in the room then." : "Nobody was here then.";
   }
 
   /**
@@ -216,7 +227,12 @@ class MonitorPage {
     if (this.#look.source !== null) sources.add(this.#look.source);
     const people = [...participants.values()].filter(({ id }) => sources.has(id));
     const { source, kind } = this.#look;
-    if (source !== null && !participants.has(source)) people.push({ id: source, kind: "web", name: source });
+    const known = source === null ? undefined : participants.get(source);
+    if (known !== undefined) this.#sourceName = known.name;
+    // It can still be looked at as it was: back then by the bar below.
+    if (source !== null && known === undefined) {
+      people.push({ id: source, kind: "web", name: `${this.#sourceName || source} (not here)` });
+    }
     fill(this.#sources, [["", "Everybody"], ...people.map(({ id, name }) => [id, shownName(name)])], source);
     const all = source === null ? [["", "All streams"]] : [];
     fill(this.#kinds, [...all, ...Object.entries(KINDS)], kind);

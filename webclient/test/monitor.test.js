@@ -3,7 +3,7 @@ import { test } from "node:test";
 
 import { circle } from "../monitor/circle.js";
 import { EventReader } from "../monitor/events.js";
-import { bitrateText, edgeText, healthOf, lossText, summary } from "../monitor/health.js";
+import { bitrateText, edgeText, healthOf, lossText, rootOf, summary } from "../monitor/health.js";
 import { tidyTree } from "../monitor/tidytree.js";
 import { KEEP, Timeline, edgesOf, pairOf } from "../monitor/timeline.js";
 
@@ -144,6 +144,12 @@ test("on the circle everybody has a place, and lines tell what is relayed", () =
   });
   assert.equal(lines.find(({ from }) => from === "c").standby, 1);
   assert.equal(lines.length, 3);
+});
+
+test("streams come from their source or the seat, and from nowhere while the source is away", () => {
+  const participants = new Map([person("a"), person("p", "sip")].map((one) => [one.id, one]));
+  const roots = ["a", "p", "gone"].map((source) => rootOf({ participants }, source));
+  assert.deepEqual(roots, ["a", "seat", null]);
 });
 
 test("what the seat sends is no relaying", () => {
