@@ -1,5 +1,7 @@
 /** Which formats a connection uses, and how fast it begins. */
 
+const IS_FIREFOX = "mozCaptureStream" in (globalThis.HTMLMediaElement?.prototype ?? {});
+
 /** What a sender may send at first, kbit/s: dummies alone would not show what a link can carry. */
 const START_KILOBITS = 1_500;
 
@@ -65,27 +67,32 @@ export function withoutContributors(sdp) {
 }
 
 /**
- * VP8 first: relays may pass on what they cannot choose. The list is put in another order, never
- * cut: Firefox keeps `a=rtcp-fb` lines of removed formats, and Chromium then refuses the SDP.
+ * What a relay can pass on as it is. A pair has many m-sections: with every format in each,
+ * descriptions would be several times as long, and take as much longer to negotiate.
+ *
+ * COMPAT: Firefox 153 keeps the `a=rtcp-fb` lines of formats that were taken out, and Chromium then
+ * refuses the SDP: there they are only put behind.
  *
  * @param {RTCRtpTransceiver} transceiver
  */
-export function preferVp8(transceiver) {
-  const codecs = RTCRtpReceiver.getCapabilities("video")?.codecs ?? [];
-  const isVp8 = (/** @type {{mimeType: string}} */ { mimeType }) => /^video\/vp8$/i.test(mimeType);
-  transceiver.setCodecPreferences([
-    ...codecs.filter(isVp8),
-    ...codecs.filter((codec) => !isVp8(codec)),
-  ]);
+export function preferRelayed(transceiver) {
+  const { kind } = transceiver.receiver.track;
+  const codecs = RTCRtpReceiver.getCapabilities(kind)?.codecs ?? [];
+  const others = IS_FIREFOX ? codecs.filter((codec) => !isRelayed(codec)) : [];
+  transceiver.setCodecPreferences([...codecs.filter(isRelayed), ...others]);
 }
 
 /**
- * What the seat takes. A hundred phones are a hundred m-sections: with every format in each, the
- * offer would outgrow a message. The seat does not mind Firefox's left-over `a=rtcp-fb` lines.
+ * What the seat takes. It does not mind Firefox's left-over `a=rtcp-fb` lines.
  *
  * @param {RTCRtpTransceiver} transceiver
  */
 export function onlyOpus(transceiver) {
   const codecs = RTCRtpReceiver.getCapabilities("audio")?.codecs ?? [];
-  transceiver.setCodecPreferences(codecs.filter(({ mimeType }) => /^audio\/opus$/i.test(mimeType)));
+  transceiver.setCodecPreferences(codecs.filter(isRelayed));
+}
+
+/** @param {{mimeType: string}} codec lost pictures are sent again as `rtx` (RFC 4588) */
+function isRelayed({ mimeType }) {
+  return /^(audio\/opus|video\/(vp8|rtx))$/i.test(mimeType);
 }

@@ -1,6 +1,6 @@
 /** All that goes to one neighbour: the streams of its edges, laid out on transceivers. */
 
-import { onlyOpus, preferVp8 } from "./formats.js";
+import { onlyOpus, preferRelayed } from "./formats.js";
 import { encodingOf } from "./layers.js";
 import { LinkWatch } from "./method.js";
 import { Outgoing } from "./outgoing.js";
@@ -202,8 +202,8 @@ export class Senders {
       streams: [stream],
       sendEncodings: [encodingOf({ kind, track }) ?? {}],
     });
-    if (kind !== "audio") preferVp8(transceiver);
-    else if (this.#isSeat) onlyOpus(transceiver);
+    if (this.#isSeat) onlyOpus(transceiver);
+    else preferRelayed(transceiver);
     return transceiver;
   }
 }
