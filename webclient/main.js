@@ -25,6 +25,9 @@ import { standingToast, toast } from "./views/toasts.js";
 
 /** @typedef {"join" | "joining" | "joined" | "reconnecting" | "left" | "error"} PageState */
 
+/** A join or a leave is told in many messages: they are shown together. */
+const RENDER_MS = 30;
+
 const SCREENS = ["landing", "join-screen", "room-screen", "left-screen"];
 
 /** @param {string} id */
@@ -48,6 +51,8 @@ class RoomPage {
   #streams = new Map();
   /** @type {string[]} */
   #toldProblems = [];
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #rendering;
   #hear = byId("hear-button", HTMLButtonElement);
   #hearing = new Hearing(sessionStorage);
   #tiles = new TilesView(this.#hearing, {
@@ -114,10 +119,11 @@ class RoomPage {
         state: (state) => this.#connected(state),
         room: (room) => {
           this.#room = room;
-          this.#render();
+          this.#rendering ??= setTimeout(() => this.#render(), RENDER_MS);
         },
         streams: (streams) => {
           this.#streams = streams;
+          // At once: what is heard waits for nothing, and timers of hidden pages are slow.
           this.#renderTiles();
         },
         levels: (levels) => this.#tiles.tell(levels),
@@ -177,6 +183,7 @@ class RoomPage {
   }
 
   #clear() {
+    this.#stopRendering();
     this.#conference = null;
     this.#room = EMPTY_ROOM;
     this.#streams = new Map();
@@ -216,6 +223,7 @@ class RoomPage {
   }
 
   #render() {
+    this.#stopRendering();
     this.#invite.render(this.#room);
     this.#renderTiles();
     this.#roster.render(this.#room, this.#hearing.blocked);
@@ -223,6 +231,11 @@ class RoomPage {
     this.#hand.render(this.#room);
     this.#status.render(this.#room);
     this.#recording.render(this.#room);
+  }
+
+  #stopRendering() {
+    clearTimeout(this.#rendering);
+    this.#rendering = undefined;
   }
 
   #renderTiles() {

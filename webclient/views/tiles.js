@@ -29,6 +29,9 @@ export class TilesView {
   #screens = new Map();
   #onBlocked;
   #watch;
+  /** Of the grid, without its padding. */
+  #stage = { width: 0, height: 0 };
+  #fitted = "";
 
   /**
    * @param {Hearing} hearing
@@ -40,7 +43,12 @@ export class TilesView {
     this.#hearing = hearing;
     this.#onBlocked = blocked;
     this.#watch = new ViewWatch(shows);
-    new ResizeObserver(() => this.#fit()).observe(this.#grid);
+    new ResizeObserver(([entry]) => {
+      if (entry === undefined) return;
+      const { width, height } = entry.contentRect;
+      this.#stage = { width, height };
+      this.#fit();
+    }).observe(this.#grid);
     setInterval(() => this.#tiles.forEach((tile) => tile.measure()), LEVEL_INTERVAL_MS);
   }
 
@@ -141,13 +149,12 @@ export class TilesView {
   }
 
   #fit() {
-    const { clientWidth, clientHeight } = this.#grid;
-    const style = getComputedStyle(this.#grid);
-    const width = clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight);
-    const height = clientHeight - parseFloat(style.paddingTop) - parseFloat(style.paddingBottom);
     const shown = [...this.#grid.children].filter((one) => !one.hasAttribute("hidden"));
     const screens = this.#screens.size;
-    const fit = fitStage({ screens, tiles: shown.length - screens }, { width, height }, GAP);
+    const fit = fitStage({ screens, tiles: shown.length - screens }, this.#stage, GAP);
+    const text = JSON.stringify(fit);
+    if (text === this.#fitted) return;
+    this.#fitted = text;
     for (const [name, size] of Object.entries(fit)) {
       this.#grid.style.setProperty(`--${name}-width`, `${size.width}px`);
       this.#grid.style.setProperty(`--${name}-height`, `${size.height}px`);
