@@ -69,8 +69,13 @@ def since(before: Counters, after: Counters) -> Counters:
 
 
 def concealed(counts: Counters) -> float:
-    """Which part of the sound was made up, 0 to 1."""
-    return counts["audio concealedSamples"] / counts["audio totalSamplesReceived"]
+    """Which part of the sound was made up and could be heard, 0 to 1.
+
+    A packet that is lost where a pause (DTX) begins is missed only when the next one comes, and the
+    400 ms between them are silent.
+    """
+    heard = counts["audio concealedSamples"] - counts["audio silentConcealedSamples"]
+    return heard / counts["audio totalSamplesReceived"]
 
 
 async def watched(listener: Listener) -> dict[str, Any]:
