@@ -43,12 +43,22 @@ class Injector:
     def __init__(self, injection: Injection, now: float) -> None:
         self.injection = injection
         self._random = np.random.default_rng(injection.seed)
-        self._ends = now + injection.seconds
-        self._next = now
+        self._began = now
+        self._drawn = 0
         self._struck = 0
 
+    @property
+    def _ends(self) -> float:
+        return self._began + self.injection.seconds
+
+    @property
+    def _next(self) -> float | None:
+        """When somebody is drawn again. By the count, since sums of fractions are not exact."""
+        after = self._drawn / self.injection.rate
+        return self._began + after if after < self.injection.seconds else None
+
     def next_timeout(self) -> float:
-        return min(self._next, self._ends)
+        return self._ends if self._next is None else self._next
 
     def has_ended(self, now: float) -> bool:
         return now >= self._ends
@@ -62,8 +72,8 @@ class Injector:
         """Who is struck now, among those who can be."""
         able = set(mortal)
         found = []
-        while self._next <= now and self._next < self._ends:
-            self._next += 1 / self.injection.rate
+        while self._next is not None and self._next <= now:
+            self._drawn += 1
             struck = self._draw(forests, able)
             if struck is not None:
                 found.append(struck)

@@ -35,6 +35,14 @@ def test_strikes_at_its_rate_until_its_time_is_over() -> None:
     assert times == [10.0, 10.5, 11.0, 11.5, 12.0, 12.5]
 
 
+def test_strikes_as_often_whatever_the_clock_says() -> None:
+    for begins in (0.1 * tenths for tenths in range(1, 2000, 7)):
+        fifth = Injector(
+            Injection(Fault(FaultKind.FREEZE, 1.0), Distribution.BETA, 5, 1, 5), begins
+        )
+        assert len(fifth.victims(FORESTS, NODES, begins + 2.0)) == 5
+
+
 def test_the_same_seed_strikes_the_same() -> None:
     assert run(injector()) == run(injector())
     assert run(injector(seconds=20.0)) != run(injector(seconds=20.0, seed=6))
