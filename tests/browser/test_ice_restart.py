@@ -12,10 +12,11 @@ from support.nft import cut, needs_nft
 from support.scripted_page import HZ, join
 from support.scripted_signalling import ScriptedServer
 from support.tones import AUDIBLE_DB
+from support.until import until
 
 pytestmark = pytest.mark.timeout(90)
 
-FINDING = 40_000
+FINDING = 40
 """Milliseconds; Chromium takes several seconds to call an unanswered way `disconnected`."""
 
 
@@ -40,7 +41,7 @@ async def two(browser: Browser) -> AsyncIterator[tuple[Listener, Listener]]:
 
 
 async def hear_each_other(ana: Listener, ben: Listener) -> None:
-    async with asyncio.timeout(FINDING / 1000):
+    async with asyncio.timeout(FINDING):
         while (await ana.hears())[HZ[1]] < AUDIBLE_DB or (await ben.hears())[HZ[0]] < AUDIBLE_DB:
             pass
 
@@ -55,7 +56,7 @@ async def another_way(page: Page, before: Sequence[int]) -> None:
     """Waits until the only connection goes by a port that is not among those `before`."""
     script = """async before => (await connections.ways())
         .some(({ local, remote }) => ![local, remote].some(({ port }) => before.includes(port)))"""
-    await page.wait_for_function(script, arg=list(before), timeout=FINDING, polling=200)
+    await until(page, script, list(before), FINDING)
     assert await page.evaluate("connections.open()") == 1
 
 

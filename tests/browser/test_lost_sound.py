@@ -8,6 +8,7 @@ from load.chain import attach, open_server
 from support.browser import Browser, Camera
 from support.namespaces import Network, unavailable
 from support.scripted_page import join
+from support.until import until
 
 pytestmark = [
     pytest.mark.timeout(90),
@@ -38,4 +39,4 @@ async def test_a_child_asks_for_lost_sound_and_its_parent_sends_it_again() -> No
             (child.page, "inbound-rtp", "nackCount"),
             (parent.page, "outbound-rtp", "retransmittedPacketsSent"),
         ):
-            await page.wait_for_function(_MORE_THAN, arg=[*what, MANY], timeout=20_000)
+            await until(page, _MORE_THAN, [*what, MANY])

@@ -25,6 +25,7 @@ from gateway.web.server import WebServer
 from support.browser import Browser
 from support.conference import Person
 from support.sockets import free_ports
+from support.until import until
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -108,8 +109,8 @@ async def until_drawn(page: Page, edges: set[str]) -> None:
     script = """edges => [...document.querySelectorAll("#drawing .edge.live")]
         .map((line) => line.dataset.edge).sort().join() === edges"""
     try:
-        await page.wait_for_function(script, arg=",".join(sorted(edges)), timeout=20_000)
-    except Exception:
+        await until(page, script, ",".join(sorted(edges)))
+    except AssertionError:
         raise AssertionError(f"{await drawn(page)} is drawn, not {edges}") from None
 
 
@@ -155,7 +156,7 @@ async def test_three_pages_are_seen_live_and_back_then_and_a_relay_is_killed(
         ):
             assert answer.status == 200
         gone = "who => who.filter((id) => !document.querySelector(`[data-node='${id}']`)).length"
-        await page.wait_for_function(f"who => ({gone})(who) === 1", arg=[ben, chloe])
+        await until(page, f"who => ({gone})(who) === 1", [ben, chloe])
         await expect(page.locator("#drawing .node")).to_have_count(3, timeout=20_000)
         assert site.rooms.monitor.totals.faults == 1
         names = await page.locator("#drawing .node").evaluate_all(

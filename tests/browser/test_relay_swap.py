@@ -19,6 +19,7 @@ from support.media_peers import Phone as MediaPhone
 from support.scripted_page import COLOURS, HZ, join, pictures
 from support.scripted_signalling import PHONE, PHONE_HZ, Edge, ScriptedServer
 from support.tones import AUDIBLE_DB
+from support.until import until
 
 pytestmark = pytest.mark.timeout(90)
 
@@ -181,35 +182,11 @@ async def test_a_frame_that_is_lost_above_is_never_seen_below(
     leaf = people[2].page
     await pictures(leaf, 2)
     await leaf.evaluate("timed.watch('web-1', 1)")
-    await leaf.wait_for_function("() => timed.results.psnr.length >= 45", timeout=30_000)
+    await until(leaf, "() => timed.results.psnr.length >= 45", within=30)
     results = await leaf.evaluate("timed.results")
     assert min(results["psnr"]) > NOT_CORRUPTED, sorted(results["psnr"])[:9]
     asked = await people[3].page.evaluate("trestle.stats()")
     assert {edge["method"] for edge in asked} == {"swap"}
-
-
-NARROW = r"""
-const set = RTCPeerConnection.prototype.setRemoteDescription;
-RTCPeerConnection.prototype.setRemoteDescription = function ({ type, sdp }) {
-  const narrow = sdp.replace(/(m=video.*\r\nc=.*\r\n)/g, "$1b=AS:60\r\n");
-  return set.call(this, { type, sdp: narrow });
-};
-"""
-"""A page whose peers say that their line carries 60 kbit/s."""
-
-
-@pytest.mark.parametrize("browser", [Camera(height=180, rate=15)], indirect=True)
-async def test_a_link_that_is_too_narrow_gets_pictures_made_to_fit(
-    server: ScriptedServer, browser: Browser
-) -> None:
-    people = []
-    for person in range(3):
-        people.append(await join(browser, server, person, NARROW if person == 1 else ""))
-    await chain(server, 1, 2, 3)
-    await pictures(people[2].page, 2)
-    await until_method(people[1], "high", "reforward")
-    assert (await stats(people[1]))["audio"]["method"] == "swap"
-    await shows_the_root(people[2])
 
 
 async def test_a_camera_goes_and_comes_back_for_the_end_of_a_chain(
@@ -271,7 +248,7 @@ _WATCH = """() => {
 async def until_method(listener: Listener, kind: str, method: str) -> None:
     script = """async ([kind, method]) => (await trestle.stats()).some((edge) =>
         edge.source === "web-1" && edge.kind === kind && edge.method === method)"""
-    await listener.page.wait_for_function(script, arg=[kind, method], timeout=20_000)
+    await until(listener.page, script, [kind, method])
 
 
 class SeatedServer(ScriptedServer):

@@ -8,6 +8,7 @@ import pytest
 from support.browser import Browser, Camera
 from support.conference import Person
 from support.gateway import Gateway
+from support.until import until
 
 pytestmark = pytest.mark.timeout(90)
 
@@ -46,15 +47,14 @@ async def until_height(viewer: Person, source: str, height: int) -> None:
         return tile?.classList.contains("has-picture") &&
             tile.querySelector("video").videoHeight === height;
     }"""
-    await viewer.page.wait_for_function(script, arg=[source, height], timeout=15_000)
+    await until(viewer.page, script, [source, height])
 
 
 async def until_sends(source: Person, *kinds: str) -> None:
     """These are all the streams that a page sends of itself."""
     script = """async ([own, kinds]) => (await trestle.stats())
         .filter(({ source }) => source === own).map(({ kind }) => kind).sort().join() === kinds"""
-    arg = [source.own, ",".join(sorted(kinds))]
-    await source.page.wait_for_function(script, arg=arg, timeout=15_000)
+    await until(source.page, script, [source.own, ",".join(sorted(kinds))])
 
 
 async def counts(person: Person, kind: str, what: str) -> list[int]:

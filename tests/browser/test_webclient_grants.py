@@ -10,6 +10,7 @@ from support.browser import Browser
 from support.scripted_page import HZ, NAMES, join, state_is
 from support.scripted_signalling import PHONE, ScriptedServer
 from support.tones import AUDIBLE_DB
+from support.until import until
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -209,7 +210,7 @@ async def test_who_sends_on_without_the_right_is_heard_by_nobody_and_is_stopped(
     # She still sends, to Ben, until he has stopped the transceivers; the others are heard on.
     before = await ana.page.evaluate(SENDS)
     assert before > 0
-    await ana.page.wait_for_function(f"async () => await ({SENDS})() === 0", timeout=20_000)
+    await until(ana.page, f"async () => await ({SENDS})() === 0")
     assert (await ana.hears())[HZ[1]] > AUDIBLE_DB
     assert (await chloe.hears())[HZ[1]] > AUDIBLE_DB
     server.members["web-1"].entry |= {"may": ["audio"], "publishes": ["audio"]}

@@ -18,6 +18,7 @@ from support.browser import COLOURS, Browser, Camera
 from support.conference import Person
 from support.gateway import Gateway
 from support.tones import TONES
+from support.until import until
 
 CAMERAS = {5: Camera(90, 15), 7: Camera(90, 15), 10: Camera(0)}
 """By how many are in the room; the ten have no cameras: two cores cannot show 90 pictures."""
@@ -141,12 +142,8 @@ async def _joining(everybody: list[Person], pictures: bool) -> Joining:
     *others, newcomer = everybody
     for person in everybody:
         wanted = [newcomer.own] if person in others else [other.own for other in others]
-        await person.page.wait_for_function(
-            "([ids, pictures]) => joining.has(ids, pictures)",
-            arg=[wanted, pictures],
-            timeout=WITHIN * 1000,
-            polling=100,
-        )
+        script = "([ids, pictures]) => joining.has(ids, pictures)"
+        await until(person.page, script, [wanted, pictures], WITHIN)
     await asyncio.sleep(SETTLING)
     records = [await person.page.evaluate("joining.record") for person in everybody]
     asked = records[-1]["asked"]

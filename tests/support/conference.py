@@ -8,13 +8,13 @@ from typing import Protocol
 
 from playwright.async_api import Error as BrowserError
 from playwright.async_api import Page
-from playwright.async_api import TimeoutError as TooLate
 
 from support.browser import Browser, Listener
 from support.tones import Expected
+from support.until import until
 
-JOINING = 10_000
-"""Milliseconds."""
+JOINING = 10.0
+"""Seconds."""
 
 _ROSTER = """() => [...document.querySelectorAll("#roster [data-participant]")].map((row) => [
     row.dataset.participant, row.dataset.kind, row.querySelector(".name").textContent])"""
@@ -76,9 +76,9 @@ class Person(Listener):
         person.own = await row.get_attribute("data-participant") or ""
         return person
 
-    async def until_state(self, state: str, within: int = JOINING) -> None:
+    async def until_state(self, state: str, within: float = JOINING) -> None:
         script = "state => document.documentElement.dataset.state === state"
-        await self.page.wait_for_function(script, arg=state, timeout=within)
+        await until(self.page, script, state, within)
 
     async def roster(self) -> list[Entry]:
         """What the page's list of participants shows."""
@@ -89,10 +89,8 @@ class Person(Listener):
         """Waits until the roster shows participants of exactly these kinds."""
         script = f"kinds => ({_ROSTER})().map(([, kind]) => kind).sort().join() === kinds"
         try:
-            await self.page.wait_for_function(
-                script, arg=",".join(sorted(kinds)), timeout=within * 1000
-            )
-        except TooLate:
+            await until(self.page, script, ",".join(sorted(kinds)), within)
+        except AssertionError:
             raise AssertionError(
                 f"{self.name} sees {await self.roster()}, not {kinds}, after {within} s"
             ) from None

@@ -20,6 +20,7 @@ from playwright.async_api import Page
 from support.browser import Browser, Camera, Listener
 from support.scripted_page import join
 from support.scripted_signalling import ScriptedServer
+from support.until import until
 
 FAILURES = ("closed", "killed", "frozen", "cut")
 
@@ -103,11 +104,10 @@ class Failover:
 
     async def ready(self) -> None:
         """Waits for the connection that stands by, and for quiet."""
-        await self.page.wait_for_function(
-            "async () => (await connections.reports()).filter(({ type, state }) => "
-            "type === 'data-channel' && state === 'open').length === 2",
-            timeout=20_000,
-        )
+        script = """async () => (await connections.reports())
+            .filter(({ type, state }) => type === "data-channel" && state === "open")
+            .length === 2"""
+        await until(self.page, script)
         await self.page.evaluate("root => gaps.watch(root)", ROOT)
         await asyncio.sleep(_SETTLING)
 

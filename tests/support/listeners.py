@@ -13,6 +13,7 @@ from support.conference import Person
 from support.failover import ARRIVALS, Gap
 from support.gateway import Gateway
 from support.scripted_page import COLOURS, HZ
+from support.until import until
 
 NO_DEVICES = """navigator.mediaDevices.getUserMedia = async () => {
   throw new DOMException("none", "NotFoundError");
@@ -81,13 +82,13 @@ class Listeners:
         self.people.remove(relay)
         await asyncio.sleep(_AFTER)
         for child in children:
-            await child.page.wait_for_function("() => gaps.hears()", timeout=20_000)
+            await until(child.page, "() => gaps.hears()")
         return [Gap(**await child.page.evaluate("gaps.longest()")) for child in children]
 
     async def _heard(self, page: Page) -> None:
         """Waits until the speaker's sound comes out of a page, which watches it from then on."""
         await page.evaluate("speaker => gaps.watch(speaker)", self.speaker.own)
-        await page.wait_for_function("() => gaps.hears()", timeout=20_000)
+        await until(page, "() => gaps.hears()")
 
 
 async def _with_arrivals(route: Route) -> None:

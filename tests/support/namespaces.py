@@ -17,7 +17,7 @@ from typing import Self
 
 from support.processes import Process
 
-PROGRAMS = ("ip", "nft", "nsenter", "unshare")
+PROGRAMS = ("ip", "nft", "nsenter", "tc", "unshare")
 
 PER_MILLE = 1000
 
@@ -100,6 +100,12 @@ class Network:
         for link in ((one.name, other.name), (other.name, one.name)):
             self._loss[link] = ratio
         await self._apply()
+
+    async def narrow(self, host: Host, kilobits: int) -> None:
+        """From now on so many kbit/s come to a host; what is more queues up, and then is lost."""
+        queue = ("tbf", "rate", f"{kilobits}kbit", "burst", "4kb", "latency", "500ms")
+        device = ("tc", "qdisc", "replace", "dev", host.name, "root")
+        await _inside(self._router, *device, *queue)
 
     async def cut(self, host: Host) -> None:
         """Nothing comes from or to a host any more, until `mend`."""
