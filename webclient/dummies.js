@@ -1,10 +1,12 @@
 /** Pictures for the frames that a relay's payloads go on, where the browser has to paint them. */
 
+import { IS_FIREFOX } from "./firefox.js";
+
 /**
  * COMPAT: Firefox 153: its encoder leaves out frames of a received track that is scaled down.
  * Chromium 156 takes the received track, and must: a painted one gives the child wrong colours.
  */
-export const PAINTS = "mozCaptureStream" in HTMLMediaElement.prototype;
+export const PAINTS = IS_FIREFOX;
 
 const SIZE = 32;
 const COLOURS = ["#112233", "#112244"];

@@ -1,6 +1,6 @@
 /** Which formats a connection uses, and how fast it begins. */
 
-const IS_FIREFOX = "mozCaptureStream" in (globalThis.HTMLMediaElement?.prototype ?? {});
+import { IS_FIREFOX } from "./firefox.js";
 
 /** What a sender may send at first, kbit/s: dummies alone would not show what a link can carry. */
 const START_KILOBITS = 1_500;

@@ -4,6 +4,7 @@ import { mediaArrives } from "./arrival.js";
 import { Intruders } from "./intruders.js";
 import { mediaOf } from "./protocol.js";
 import { sameTrack } from "./relay.js";
+import { sleep } from "./sleep.js";
 
 /** @import {Forwarder} from "./forwarder.js" */
 /** @import {Track, Tracks} from "./protocol.js" */
@@ -167,6 +168,3 @@ export class Incoming {
 /** @param {RTCRtpTransceiver} transceiver */
 const receives = ({ currentDirection }) =>
   currentDirection === "recvonly" || currentDirection === "sendrecv";
-
-/** @param {number} ms */
-const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));

@@ -3,6 +3,8 @@
  * 10.7). The seat never offers, and knows no ICE restart.
  */
 
+import { sleep } from "./sleep.js";
+
 /** @import {SignalBody, Tracks} from "./protocol.js" */
 
 /** Candidates of one's own machine take milliseconds; see `#gathers`. */
@@ -198,6 +200,3 @@ export class Negotiation {
     });
   }
 }
-
-/** @param {number} ms */
-const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));

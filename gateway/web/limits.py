@@ -22,7 +22,7 @@ class Limits:
     """Of those messages those that all may feel, as each makes the server plan anew: not `ready`
     and `signal`, which are answers to others."""
     acts_burst: float = 100.0
-    """Scrolling fast says `view` 20 times a second."""
+    """Who blocks many at once says so of each."""
     bytes_per_second: float = 524_288.0
     """Less than a neighbour's backlog, so that one browser cannot cut another off."""
     burst_bytes: float = 1_048_576.0

@@ -199,7 +199,7 @@ class MonitorPage {
     const shown = this.#room === "" ? NOTHING : picture;
     this.#renderLook(shown);
     byId("summary", HTMLElement).textContent = summary(shown);
-    this.#renderAbsence(shown);
+    this.#renderAbsence(shown, time === null);
     if (byId("drawing-view", HTMLElement).hidden) {
       const body = byId("table-body", HTMLTableSectionElement);
       showTable(body, byId("table-note", HTMLElement), shown, this.#look, time ?? now);
@@ -209,12 +209,17 @@ class MonitorPage {
     this.#drawMs = performance.now() - began;
   }
 
-  /** @param {import("./timeline.js").Picture} picture */
-  #renderAbsence(picture) {
+  /**
+   * @param {import("./timeline.js").Picture} picture
+   * @param {boolean} live
+   */
+  #renderAbsence(picture, live) {
     const { source } = this.#look;
     const note = byId("room-empty", HTMLElement);
     note.hidden = picture.participants.size > 0 && (source === null || rootOf(picture, source) !== null);
-    note.textContent = picture.participants.size > 0 ? "They were not in the room then." : "Nobody was here then.";
+    const anybody = picture.participants.size > 0;
+    if (live) note.textContent = anybody ? "They are not in the room now." : "Nobody is here now.";
+    else note.textContent = anybody ? "They were not in the room then." : "Nobody was here then.";
   }
 
   /**
