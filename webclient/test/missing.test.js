@@ -104,6 +104,17 @@ test("sound in a pause is not missed before 600 ms, nor while it comes every 400
   assert.equal(dead - 4_920, 600);
 });
 
+test("a pause is known by its first frames, also when the one that ends them is lost", () => {
+  const play = new Play();
+  play.until(500, play.lives(20));
+  const mutes = (now) => {
+    play.spare(now);
+    if (now % 20 === 0 && now < 660) play.missing.frame(1, 3, now);
+    if (now === 1_110) play.missing.frame(1, 3, now);
+  };
+  assert.equal(play.until(1_200, mutes), null);
+});
+
 test("speech after a pause is dense again", () => {
   const play = new Play();
   play.until(500, play.lives(20));
