@@ -72,6 +72,7 @@ class Gateway:
             key=config.web.key,
             state_dir=config.state_dir,
             ice_servers=_ice_servers(config),
+            proxies=config.web.proxies,
             monitor_token=config.web.monitor_token,
             status=self.status,
             metrics=self.metrics,

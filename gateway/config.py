@@ -10,7 +10,7 @@ import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
-from ipaddress import ip_address
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -77,6 +77,15 @@ def _address(value: Value) -> str:
         raise value.error(f"expected an IP address, not '{value.text()}'") from None
 
 
+def _network(value: Value) -> IPv4Network | IPv6Network:
+    """An IP address, or a network of them."""
+    try:
+        return ip_network(value.text())
+    except ValueError:
+        expected = "an IP address or a network such as 192.0.2.0/24"
+        raise value.error(f"expected {expected}, not '{value.text()}'") from None
+
+
 def _host(value: Value) -> str:
     """A host name or an address, without a port."""
     host = value.text().lower()
@@ -118,21 +127,25 @@ def _seconds(value: Value) -> float:
     return seconds
 
 
-def _uris(check: Callable[[str], str]) -> Callable[[Value], tuple[str, ...]]:
-    """One URI or a list; the word `none` for none."""
+def _several(one: Callable[[Value], T]) -> Callable[[Value], tuple[T, ...]]:
+    """One or a list; the word `none` for none."""
 
+    def reader(value: Value) -> tuple[T, ...]:
+        if value.is_word("none", "off"):
+            return ()
+        return tuple(one(item) for item in value.items())
+
+    return reader
+
+
+def _uris(check: Callable[[str], str]) -> Callable[[Value], tuple[str, ...]]:
     def one(value: Value) -> str:
         try:
             return check(value.text())
         except ValueError as error:
             raise value.error(str(error)) from None
 
-    def reader(value: Value) -> tuple[str, ...]:
-        if value.is_word("none", "off"):
-            return ()
-        return tuple(one(item) for item in value.items())
-
-    return reader
+    return _several(one)
 
 
 def _language(value: Value) -> str:
@@ -160,6 +173,8 @@ class WebConfig:
     """PEM file with the certificate and its chain. None: a generated one, kept in `state_dir`."""
     key: Path | None = _setting(None, optional(existing_file))
     """PEM file with the key of `certificate`."""
+    proxies: tuple[IPv4Network | IPv6Network, ...] = _setting((), _several(_network))
+    """Reverse proxies in front of us: whom they say that they speak for is believed."""
     monitor_token: str | None = _setting(None, _token, secret=True)
     """What lets people see the monitor. None: a generated one, kept in `state_dir`."""
 

@@ -12,7 +12,7 @@ class Limits:
     joins_per_second: float = 5.0
     """From one address; who is refused tries again after some seconds."""
     joins_burst: float = 200.0
-    """A school behind one address, or all pages behind one proxy, after a restart."""
+    """A school behind one address, after a restart."""
     errors: int = 10
     """Messages against the protocol; one more closes."""
     messages_per_second: float = 100.0

@@ -4,7 +4,7 @@ import asyncio
 import ipaddress
 import logging
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,6 +24,7 @@ from gateway.web.metrics import CONTENT_TYPE
 from gateway.web.monitor import MonitorPages
 from gateway.web.monitor_token import own_token
 from gateway.web.pages import Pages, add_headers
+from gateway.web.proxies import Network, client_address
 from gateway.web.session import Session
 from gateway.web.signalling_socket import SignallingSocket
 from gateway.web.tls import own_certificate, server_context
@@ -64,6 +65,7 @@ class WebServer:
         key: Path | None = None,
         state_dir: Path,
         ice_servers: IceServers | None = None,
+        proxies: Sequence[Network] = (),
         monitor_token: str | None = None,
         status: Callable[[], Mapping[str, object]],
         metrics: Callable[[], bytes],
@@ -79,6 +81,7 @@ class WebServer:
         self._key = key
         self._state_dir = state_dir
         self._ice_servers = ice_servers or IceServers()
+        self._proxies = proxies
         self._monitor_token = monitor_token
         self._monitor: MonitorPages | None = None
         self._status = status
@@ -193,10 +196,11 @@ class WebServer:
             compress=False,
         )
         participant = self._fresh_id()
+        address = self._client_address(request)
         session = Session(
             participant,
             SignallingSocket(participant, socket, lambda: _abort(request), self._limits),
-            address=request.remote or "an unknown address",
+            address=address,
             host=_host(request),
             rooms=self._rooms,
             tokens=self._tokens,
@@ -210,12 +214,17 @@ class WebServer:
         self._running.add(task)
         try:
             await socket.prepare(request)
-            _log.debug("%s connected from %s", participant, request.remote)
+            _log.debug("%s connected from %s", participant, address)
             await session.run()
         finally:
             self._running.discard(task)
             del self._sessions[participant]
         return socket
+
+    def _client_address(self, request: web.Request) -> str:
+        forwarded = ",".join(request.headers.getall("X-Forwarded-For", []))
+        client = client_address(request.remote or "", forwarded, self._proxies)
+        return client or "an unknown address"
 
     def _fresh_id(self) -> ParticipantId:
         while True:

@@ -1,5 +1,6 @@
 import re
 from dataclasses import fields, is_dataclass
+from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
@@ -89,6 +90,12 @@ def test_a_secret_comes_from_a_file_and_is_never_printed(tmp_path: Path) -> None
     assert "hush" not in repr(config)
 
 
+def test_proxies_are_addresses_and_networks(tmp_path: Path) -> None:
+    web = load(write(tmp_path, "web: {proxies: [127.0.0.1, '2001:db8::/32']}")).web
+    assert web.proxies == (ip_network("127.0.0.1/32"), ip_network("2001:db8::/32"))
+    assert load(write(tmp_path, "web: {proxies: none}")).web.proxies == ()
+
+
 def test_turn_servers_come_with_a_secret_or_with_one_name_for_all(tmp_path: Path) -> None:
     servers = "['turn:[2001:db8::1]:3478?transport=tcp', turns:t.example]"
     shared = f"ice: {{stun: stun:s.example, turn: {servers}, secret: !env S, lifetime: 60}}"
@@ -149,6 +156,7 @@ log_level: inof
         ),
         ("media: {rtp_ports: 4000-4008}", "1:20: media.rtp_ports: 4000-4008 holds 9 ports: expect"),
         ("web: {listen: localhost}", "1:15: web.listen: expected an IP address, not 'localhost'"),
+        ("web: {proxies: [127.0.0.1, a]}", "1:28: web.proxies[1]: expected an IP address or a ne"),
         ("web: {certificate: no.pem}", "1:20: web.certificate: there is no file "),
         ("web: {certificate: gateway.yaml}", "1:20: web.certificate: needs 'key' beside it"),
         ("web: {key: gateway.yaml}", "1:12: web.key: needs 'certificate' beside it"),

@@ -4,6 +4,7 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass
+from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
@@ -355,6 +356,16 @@ class TestAgainstTheProtocol:
             for one in (ana, again):
                 await one.send(type="ping")
                 await one.until("pong")
+
+    async def test_people_behind_a_proxy_are_told_apart(self, tmp_path: Path) -> None:
+        limits = Limits(joins_burst=1, joins_per_second=0.01)
+        proxies = [ip_network("127.0.0.1")]
+        async with running_site(tmp_path, limits=limits, proxies=proxies) as site:
+            for name, address in (("Ana", "192.0.2.1"), ("Ben", "192.0.2.2")):
+                await (await site.browser(**{"X-Forwarded-For": address})).join(name)
+            eve = await site.browser(**{"X-Forwarded-For": "192.0.2.3, 192.0.2.1"})
+            await eve.send(type="join", room="demo", name="Eve", publishes=[])
+            assert await eve.closed() == 1013
 
     async def test_a_message_of_256_kib_passes_and_one_more_byte_closes(self, site: Site) -> None:
         ana, eve = await site.joined("Ana"), await site.joined("Eve")

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from gateway.trees.policies.breadth_first import BreadthFirst
 from gateway.web.ice_servers import IceServers
 from gateway.web.limits import Limits
 from gateway.web.metrics import exposition
+from gateway.web.proxies import Network
 from gateway.web.server import WebServer
 
 PATIENCE = 5.0
@@ -192,6 +193,7 @@ async def running_site(
     sounds: Mapping[str, Path] | None = None,
     ice_servers: IceServers | None = None,
     plan: Path | None = None,
+    proxies: Sequence[Network] = (),
 ) -> AsyncIterator[Site]:
     loop = asyncio.get_running_loop()
     plane = SilentPlane()
@@ -210,6 +212,7 @@ async def running_site(
         tls_port=None,
         state_dir=state_dir,
         ice_servers=ice_servers,
+        proxies=proxies,
         status=lambda: {"open": server.inventory()},
         monitor_token=MONITOR_TOKEN,
         metrics=lambda: exposition(server.inventory(), {}, rooms.tree_figures()),
