@@ -36,7 +36,8 @@ const KINDS = /** @type {const} */ (["audio", "video", "screen"]);
  * @property {(room: Room) => void} room
  * @property {(streams: Map<string, SourceTracks>) => void} streams
  * @property {(levels: import("./control.js").Levels) => void} levels how loud sources are
- * @property {(text: string) => void} notice something the person should know
+ * @property {(text: string, about?: string) => void} notice something the person should know; what
+ *     is said anew about a thing takes the place of what was said of it
  * @property {(about: string, text: string | null) => void} standing the same for as long as it is
  *     so; null: it is over
  * @property {() => void} killed on purpose: come back as somebody new
@@ -269,7 +270,7 @@ export class Conference {
     if (own === undefined) return;
     const told = changeOfRights(this.#media.may, own.may);
     this.#media.allow(own.may);
-    if (told !== null) this.#on.notice(told);
+    if (told !== null) this.#on.notice(told, "rights");
   }
 
   /**

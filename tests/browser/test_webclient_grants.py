@@ -109,6 +109,9 @@ async def test_who_may_not_speak_is_told_why_and_is_muted_when_the_word_comes(
     await server.changed()
     await server.until(lambda: said(server, "web-2", "publish")[-1]["publishes"] == ["audio"])
     await expect(button).to_have_text("Unmute")
+    toasts = ben.page.locator("#toasts")
+    await expect(toasts).to_contain_text("You have the word")
+    await expect(toasts).not_to_contain_text("raise your hand")
     await server.until(lambda: server.has("web-1", "web-2"))
     assert (await ana.hears())[HZ[1]] < AUDIBLE_DB
     await button.click()

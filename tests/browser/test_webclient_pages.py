@@ -342,6 +342,29 @@ async def test_leaving_leads_to_a_way_back(server: ScriptedServer, browser: Brow
     assert "token" not in server.joins[-1]
 
 
+_CUT_OFF = """() => [...document.querySelectorAll(".controls button")]
+    .filter((button) => button.offsetParent !== null)
+    .filter((button) => {
+        const { left, right } = button.getBoundingClientRect();
+        const label = button.querySelector("span");
+        const isShown = label.clientHeight > 1;
+        return left < 0 || right > innerWidth || isShown && label.scrollWidth > label.clientWidth;
+    })
+    .map((button) => button.textContent.trim())"""
+
+
+@pytest.mark.parametrize("width", [320, 400, 600, 1280])
+async def test_no_control_is_cut_off_on_a_narrow_screen_and_all_have_names(
+    server: ScriptedServer, browser: Browser, width: int
+) -> None:
+    page = (await join(browser, server)).page
+    await page.set_viewport_size({"width": width, "height": 700})
+    await server.changed()
+    assert await page.evaluate(_CUT_OFF) == []
+    for name in ("Mute", "Stop camera", "Raise hand", "Devices", "People", "Leave"):
+        await expect(page.get_by_role("button", name=name)).to_be_visible()
+
+
 async def test_the_landing_page_leads_to_a_room(server: ScriptedServer, browser: Browser) -> None:
     page = await browser.page(HZ[0])
     await page.goto(server.url)

@@ -71,7 +71,7 @@ export class ControlsView {
    */
   #refused(kind) {
     const why = whyNot(this.#media.may, kind);
-    if (why !== null) toast(`${why}.`);
+    if (why !== null) toast(`${why}.`, "rights");
     return why !== null;
   }
 

@@ -10,13 +10,21 @@ const MAX_SHOWN = 3;
  * @type {Map<string, HTMLElement>} */
 const standing = new Map();
 
-/** @param {string} text */
-export function toast(text) {
+/** What those that pass are about.
+ * @type {WeakMap<Element, string>} */
+const abouts = new WeakMap();
+
+/**
+ * @param {string} text
+ * @param {string} [about] what else was said about it is out of date
+ */
+export function toast(text, about = text) {
   const stack = byId("toasts", HTMLElement);
   const staying = new Set(standing.values());
   const passing = [...stack.children].filter((one) => !staying.has(/** @type {any} */ (one)));
-  for (const old of passing) if (old.textContent === text) old.remove();
+  for (const old of passing) if (abouts.get(old) === about) old.remove();
   const element = show(text);
+  abouts.set(element, about);
   const shown = passing.filter((one) => one.isConnected);
   for (const old of shown.slice(0, shown.length + 1 - MAX_SHOWN)) old.remove();
   setTimeout(() => element.remove(), SHOWN_MS);
