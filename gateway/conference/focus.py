@@ -233,7 +233,7 @@ class Conference:
 
     def ready(self, edge: Edge, now: float) -> None:
         """The edge's child receives the stream."""
-        self._events += self._forests.ready(edge, self._attendance, now)
+        self._events += self._forests.ready(edge, now)
         self._see_off(now)
 
     def hears(self, listener: ParticipantId) -> frozenset[ParticipantId]:

@@ -18,6 +18,10 @@ from gateway.ports import SEAT, Edge, ParticipantId, Standby, StreamKind
 from gateway.trees.planner import Membership, Node, Stream, TreePolicy
 from gateway.trees.topology import Forest, neighbours
 
+TOGETHER = 0.02
+"""Seconds: who shows others' pictures in another size says `ready` for each, one after the other,
+and one plan takes all the old layers away."""
+
 _OTHER_LAYER = {StreamKind.LOW: StreamKind.HIGH, StreamKind.HIGH: StreamKind.LOW}
 
 
@@ -29,6 +33,8 @@ class Forests:
         self.blame = Blame()
         self._settling = Settling()
         self._groves = {kind: Grove(kind, policy) for kind in StreamKind}
+        self._outdated: dict[StreamKind, float] = {}
+        """Kinds that somebody needs no more of some source, and when to plan them anew."""
 
     @property
     def planned(self) -> Mapping[StreamKind, Forest]:
@@ -64,6 +70,7 @@ class Forests:
         """Something has changed that the plans hang on."""
         moves: list[Move | Standby] = []
         for kind in StreamKind if only is None else (only,):
+            self._outdated.pop(kind, None)
             grove, members = self._groves[kind], self._membership(attendance, kind)
             if members.streams or grove.forest:
                 before = grove.forest
@@ -72,7 +79,7 @@ class Forests:
                     self._settling.changed(now)
         return moves
 
-    def ready(self, edge: Edge, attendance: Attendance, now: float) -> list[Move | Standby]:
+    def ready(self, edge: Edge, now: float) -> list[Move | Standby]:
         """The edge's child receives the stream."""
         grove = self._groves[edge.kind]
         before = grove.forest
@@ -84,12 +91,13 @@ class Forests:
         other = _OTHER_LAYER.get(edge.kind)
         if other is not None and self._groves[other].reaches(edge.child, edge.source):
             # It had the other layer for as long as this one was on its way.
-            moves += self.replan(attendance, now, only=other)
+            self._outdated.setdefault(other, now + TOGETHER)
         return moves
 
     def next_timeout(self, present: Collection[ParticipantId]) -> float | None:
         timeouts = [self.conditions.next_timeout(), self._settling.next_timeout()]
         timeouts += [grove.next_timeout() for grove in self._groves.values()]
+        timeouts += self._outdated.values()
         timeouts += [deadline for _, deadline in self._deadlines(present)]
         return min((timeout for timeout in timeouts if timeout is not None), default=None)
 
@@ -99,8 +107,8 @@ class Forests:
         late = {pair for pair, deadline in self._deadlines(attendance.members) if deadline <= now}
         self.blame.late(late, len(attendance.members), now)
         for kind, grove in self._groves.items():
-            due = grove.next_timeout()
-            if late or (due is not None and due <= now):
+            timeouts = (grove.next_timeout(), self._outdated.get(kind))
+            if late or any(due is not None and due <= now for due in timeouts):
                 moves += self.replan(attendance, now, only=kind)
         if self._settling.is_due(now):
             moves += self._rebalance(attendance, now)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from gateway.conference.blame import PATIENCE
 from gateway.conference.focus import DEPARTURE_TIMEOUT, Conference, Departed
+from gateway.conference.forests import TOGETHER
 from gateway.conference.wiring import TreeWiring
 from gateway.ports import (
     SEAT,
@@ -24,12 +25,12 @@ from gateway.ports import (
     Standby,
     StreamKind,
 )
-from gateway.trees.planner import TreePolicy
+from gateway.trees.planner import Membership, TreePolicy
 from gateway.trees.policies.binary_tree import BinaryTree
 from gateway.trees.policies.breadth_first import BreadthFirst
 from gateway.trees.policies.linked_list import LinkedList
 from gateway.trees.policies.sparse import Sparse
-from gateway.trees.topology import Tree, edges
+from gateway.trees.topology import Forest, Tree, edges
 
 POLICIES: list[TreePolicy] = [
     *(BreadthFirst(fanout) for fanout in (1, 2, 3)),
@@ -132,6 +133,9 @@ class World:
     def settle(self) -> None:
         while self.unready:
             self.say_ready(self.unready[0])
+            due = self.conference.next_timeout()
+            if not self.unready and due is not None and self.now < due <= self.now + TOGETHER:
+                self.wait(TOGETHER)
 
     def drain(self) -> None:
         for event in self.conference.events():
@@ -291,11 +295,35 @@ def test_one_layer_goes_on_until_the_other_has_come() -> None:
     assert world.shown("b") == {("a", StreamKind.LOW)}
     (wanted,) = world.unready
     world.say_ready(wanted)
+    world.wait(TOGETHER)
     assert world.shown("b") == {("a", StreamKind.HIGH)}
     # Changing one's mind before the other layer has come leaves all as it was.
     world.view("b", {"a": low})
     world.view("b", {"a": high})
     assert world.unready == []
+    assert world.edges == world.planned()
+
+
+def test_one_plan_takes_away_what_many_changed_pictures_leave_behind() -> None:
+    class Counted(BreadthFirst):
+        plans = 0
+
+        def plan(self, members: Membership, current: Forest) -> Forest:
+            type(self).plans += 1
+            return super().plan(members, current)
+
+    policy = Counted(2)
+    world = World(policy)
+    others = [f"a{number}" for number in range(12)]
+    for name in ("me", *others):
+        world.join(name, Kind.WEB, ALL)
+        world.view(name, {other: frozenset({StreamKind.LOW}) for other in others if other != name})
+    world.settle()
+    world.view("me", {other: frozenset({StreamKind.HIGH}) for other in others})
+    Counted.plans = 0
+    world.settle()
+    assert world.shown("me") == {(other, StreamKind.HIGH) for other in others}
+    assert Counted.plans == 1
     assert world.edges == world.planned()
 
 
