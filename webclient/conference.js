@@ -11,7 +11,6 @@ import { Peers } from "./peers.js";
 import { Reporting } from "./reporting.js";
 import { changeOfRights } from "./rights.js";
 import { EMPTY_ROOM, begun, edgeKey, reduce } from "./room.js";
-import { playSilently } from "./silent.js";
 import { Signaling } from "./signaling.js";
 
 /** @import {Hearing} from "./hearing.js" */
@@ -65,9 +64,6 @@ export class Conference {
   #reporting;
   #room = EMPTY_ROOM;
   #told = "";
-  /** What others are heard by.
-   * @type {MediaStreamTrack[]} */
-  #sounds = [];
   /** Null: nothing has been shown yet.
    * @type {Shows | null} */
   #shows = null;
@@ -94,10 +90,7 @@ export class Conference {
         this.#send(message);
         if (message.type === "ready") this.#begun(message);
       },
-      streams: (streams) => {
-        this.#sounds = [...streams.values()].flatMap(({ audio }) => audio ?? []);
-        this.#on.streams(streams);
-      },
+      streams: (streams) => this.#on.streams(streams),
       levels: (levels) => this.#on.levels(levels),
       trouble: (about, text) => this.#on.standing(about, text),
     });
@@ -182,13 +175,9 @@ export class Conference {
 
   /** We are out for the person, and stay for a moment for those whom we relay to. */
   leave() {
-    const endSounds = playSilently(this.#sounds);
     this.#stop();
     this.#peers.update(this.#room, {});
-    this.#signaling.leave(() => {
-      endSounds();
-      this.#peers.end();
-    });
+    this.#signaling.leave(() => this.#peers.end());
   }
 
   /** We are out at once: so are all who depend on us, whom closed connections tell. */

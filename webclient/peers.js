@@ -12,11 +12,12 @@ import { noPathText } from "./path-watch.js";
 import { publishedOf } from "./protocol.js";
 import { arrived, plan, playable, select, shown, wants } from "./relay.js";
 import { EMPTY_ROOM, edgeKey, reachable } from "./room.js";
+import { SilentPlayers } from "./silent.js";
 
 /** @import {Levels, Word} from "./control.js" */
 /** @import {EdgeStats} from "./senders.js" */
 /** @import {ClientMessage, Edge, PublishedKind, SignalMessage, Track} from "./protocol.js" */
-/** @import {Streams} from "./relay.js" */
+/** @import {Slot, Streams} from "./relay.js" */
 /** @import {Room} from "./room.js" */
 
 /** @typedef {Partial<Record<PublishedKind, MediaStreamTrack>>} SourceTracks */
@@ -66,6 +67,7 @@ export class Peers {
       for (const id of neighbours) this.#neighbours.get(id)?.say({ type: "alive" });
     },
   });
+  #silent = new SilentPlayers();
   #mending = new Mending(this.#forwarder, this.#neighbours);
 
   /** @param {Handlers} handlers */
@@ -181,6 +183,7 @@ export class Peers {
     this.#forgetSeatTroubles();
     for (const neighbour of this.#neighbours.values()) neighbour.close();
     this.#neighbours.clear();
+    this.#silent.play(new Set());
     this.#ready.clear();
     this.#room = EMPTY_ROOM;
     this.#endTroubles();
@@ -196,11 +199,8 @@ export class Peers {
     this.#room = room;
     this.#own = own;
     const stay = reachable(room);
-    for (const [id, neighbour] of this.#neighbours) {
-      if (stay.has(id)) continue;
-      neighbour.close();
-      this.#neighbours.delete(id);
-    }
+    const left = [...this.#neighbours].filter(([id]) => !stay.has(id));
+    for (const [id] of left) this.#neighbours.delete(id);
     this.#endTroubles();
     if (!stay.has(room.seat)) this.#forgetSeatTroubles();
     else if (changed && this.#seatAttempts >= MAX_SEAT_ATTEMPTS) {
@@ -209,6 +209,8 @@ export class Peers {
     }
     this.#mending.update(room);
     this.#flow();
+    // Last, as it takes some milliseconds for each: who lost a parent has asked another by now.
+    for (const [, neighbour] of left) neighbour.close();
   }
 
   /** @param {SignalMessage} message */
@@ -246,6 +248,7 @@ export class Peers {
     const selected = select(you, edges, received);
     const sends = plan(you, edges, this.#own, selected, idle);
     const wanted = wants(you, seat, edges);
+    this.#silent.play(this.#relayedSounds(sends));
     for (const id of new Set([...this.#neighbours.keys(), ...sends.keys(), seat])) {
       const slots = sends.get(id) ?? [];
       const asks = id === seat ? wanted : [];
@@ -254,6 +257,13 @@ export class Peers {
     this.#report(edges, arrived(you, edges, received));
     this.#on.streams(shown(you, edges, received));
     this.#mending.watch(received);
+  }
+
+  /** @param {ReadonlyMap<string, readonly Slot<MediaStreamTrack>[]>} sends by neighbour */
+  #relayedSounds(sends) {
+    const sounds = [...sends.values()].flat().filter(({ kind, held }) => kind === "audio" && !held);
+    const tracks = sounds.map(({ track }) => track);
+    return new Set(tracks.filter((track) => this.#forwarder.feedOf(track) !== null));
   }
 
   #received() {

@@ -18,7 +18,8 @@ from support.failover import FAILURES, Failover, Gap
 from support.listeners import Listeners
 
 JITTER = 60.0
-"""ms between frames that relays make of 20 ms without any failure: so much is no gap."""
+"""ms between frames that relays make of 20 ms without any failure: so much is no gap. On a busy
+machine it can be more: then what those have at the same time whose parents stay is none either."""
 
 
 async def failures(how: str, repetitions: int) -> list[Gap]:
@@ -30,13 +31,18 @@ async def failures(how: str, repetitions: int) -> list[Gap]:
     return gaps
 
 
-async def leaving(repetitions: int) -> list[Gap]:
-    gaps: list[Gap] = []
+async def leaving(repetitions: int) -> tuple[list[Gap], list[Gap]]:
+    """Of the relay's children; and at the same time of the others, whom nothing happens to."""
+    below: list[Gap] = []
+    elsewhere: list[Gap] = []
     for _ in range(repetitions):
         async with Listeners(5) as room:
             relay, children = await room.relay()
-            gaps += await room.gaps("planned", relay, children)
-    return gaps
+            others = [one for one in room.people if one is not relay and one not in children]
+            gaps = await room.gaps("planned", relay, [*children, *others])
+            below += gaps[: len(children)]
+            elsewhere += gaps[len(children) :]
+    return below, elsewhere
 
 
 def p95(values: Sequence[float]) -> float:
@@ -54,9 +60,11 @@ async def measured(kinds: Sequence[str], repetitions: int) -> dict[str, float]:
     figures = {}
     for how in kinds:
         if how == "planned":
-            gaps = await leaving(repetitions)
+            gaps, others = await leaving(repetitions)
             longest = max(gap.frames for gap in gaps)
-            figures["gap_planned_max_ms"] = round(longest) if longest > JITTER else 0
+            usual = max(JITTER, *(gap.frames for gap in others))
+            figures["gap_planned_max_ms"] = round(longest) if longest > usual else 0
+            _tell("others while one leaves", others)
         else:
             gaps = await failures(how, repetitions)
             figures[f"gap_{how}_p95_ms"] = round(p95([gap.frames for gap in gaps]))

@@ -65,11 +65,11 @@ class Listeners:
                 return person, [one for one in self.people if one.own in children]
         raise AssertionError("nobody relays")
 
-    async def gaps(self, how: str, relay: Person, children: Sequence[Person]) -> list[Gap]:
-        """`relay` leaves by the button, or closes its tab, or dies; for how long each child gets
-        no sound."""
-        for child in children:
-            await child.page.evaluate("gaps.reset()")
+    async def gaps(self, how: str, relay: Person, watched: Sequence[Person]) -> list[Gap]:
+        """`relay` leaves by the button, or closes its tab, or dies; for how long each of `watched`
+        gets no sound."""
+        for one in watched:
+            await one.page.evaluate("gaps.reset()")
         match how:
             case "planned":
                 await relay.page.click("#leave-button")
@@ -81,9 +81,9 @@ class Listeners:
                 raise ValueError(how)
         self.people.remove(relay)
         await asyncio.sleep(_AFTER)
-        for child in children:
-            await until(child.page, "() => gaps.hears()")
-        return [Gap(**await child.page.evaluate("gaps.longest()")) for child in children]
+        for one in watched:
+            await until(one.page, "() => gaps.hears()")
+        return [Gap(**await one.page.evaluate("gaps.longest()")) for one in watched]
 
     async def _heard(self, page: Page) -> None:
         """Waits until the speaker's sound comes out of a page, which watches it from then on."""
