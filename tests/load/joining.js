@@ -9,7 +9,7 @@ globalThis.joining = (() => {
 
   /** What was up to now does not count. */
   function clear() {
-    Object.assign(record, { asked: null, heard: {}, shown: {}, messages: 0, octets: 0 });
+    Object.assign(record, { asked: null, heard: {}, shown: {}, offers: 0, messages: 0, octets: 0 });
   }
   clear();
 
@@ -30,6 +30,7 @@ globalThis.joining = (() => {
     send(text) {
       const message = count(text);
       if (message.type === "join") record.asked = clock();
+      if (message.description?.type === "offer") record.offers += 1;
       // The page says it when packets have begun to arrive.
       if (message.type === "ready" && (message.kind ?? "audio") === "audio") {
         record.heard[message.source] ??= clock();

@@ -39,6 +39,7 @@ class Joining:
     """Until the newcomer has the last stream of the others."""
     existing: tuple[float, ...]
     """Until each of the others has the newcomer's last stream."""
+    offers: int
     messages: int
     """Of signalling, to and from all pages."""
     octets: int
@@ -78,6 +79,7 @@ class Room:
             f"{self.existing_ms:.0f}; the last one {statistics.median(last):.0f}",
             f"{statistics.fmean(self.encodes):.1f} / {max(self.encodes)}",
             f"{statistics.fmean(self.connections):.1f} / {max(self.connections)}",
+            f"{statistics.median(one.offers for one in self.joinings):.0f}",
             f"{statistics.median(one.messages for one in self.joinings):.0f}",
             f"{statistics.median(one.octets for one in self.joinings) / 1024:.0f}",
         )
@@ -87,12 +89,11 @@ class Room:
 HEAD = (
     "| peers | publish | new peer has all, ms | existing peers have its, ms"
     " | encodes per peer, mean / max | connections per peer, mean / max"
-    " | messages per join | KiB per join |"
+    " | offers per join | messages per join | KiB per join |"
 )
 
 
-async def room(peers: int, repetitions: int) -> Room:
-    camera = CAMERAS[peers]
+async def room(peers: int, camera: Camera, repetitions: int) -> Room:
     async with AsyncExitStack() as stack:
         gateway = await stack.enter_async_context(Gateway())
         browser = await stack.enter_async_context(Browser(camera))
@@ -150,6 +151,7 @@ async def _joining(everybody: list[Person], pictures: bool) -> Joining:
     return Joining(
         max(_came(records[-1], other.own, pictures) for other in others) - asked,
         tuple(_came(record, newcomer.own, pictures) - asked for record in records[:-1]),
+        sum(record["offers"] for record in records),
         sum(record["messages"] for record in records),
         sum(record["octets"] for record in records),
     )
@@ -166,13 +168,15 @@ async def _encodes(person: Person) -> int:
     return sum(edge["method"] in ("own", "reforward") for edge in edges)
 
 
-async def measured(sizes: list[int], repetitions: int) -> dict[str, Figure]:
+async def measured(sizes: list[int], repetitions: int, sound_only: bool) -> dict[str, Figure]:
     say(f"\nWith browsers, {load()} before\n\n{HEAD}\n{'|---' * (HEAD.count('|') - 1)}|")
     figures: dict[str, Figure] = {}
     for peers in sizes:
-        outcome = await room(peers, repetitions)
+        camera = Camera(0) if sound_only else CAMERAS[peers]
+        outcome = await room(peers, camera, repetitions)
         say(outcome.row)
-        figures |= outcome.figures()
+        if camera == CAMERAS[peers]:
+            figures |= outcome.figures()
     say(f"\n{load()} after")
     return figures
 
@@ -181,11 +185,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("peers", nargs="*", type=int, help=f"only some of {list(CAMERAS)}")
     parser.add_argument("--repetitions", type=int, default=REPETITIONS)
+    parser.add_argument("--sound", action="store_true", help="no cameras, and nothing is written")
     given = parser.parse_args()
     sizes = given.peers or list(CAMERAS)
     FOLDER.mkdir(parents=True, exist_ok=True)
     with (FOLDER / "rooms.log").open("w") as log, redirect_stdout(log):  # the pages' consoles
-        figures = asyncio.run(measured(sizes, given.repetitions))
+        figures = asyncio.run(measured(sizes, given.repetitions, given.sound))
+    if not figures:
+        return
     say(f"{put('trees', figures)} is written")
 
 
