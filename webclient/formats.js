@@ -1,12 +1,13 @@
 /** Which formats a connection uses, and how fast it begins. */
 
 import { IS_FIREFOX } from "./firefox.js";
+import { midOf } from "./places.js";
 
 /** What a sender may send at first, kbit/s: dummies alone would not show what a link can carry. */
 const START_KILOBITS = 1_500;
 
 /**
- * The other side's answer, as one that lets us begin fast.
+ * The other side's description, as one that lets us begin fast.
  *
  * @param {string} sdp
  */
@@ -47,11 +48,6 @@ export function withPauses(sdp, mids) {
 function withPause(section) {
   const format = /^a=rtpmap:(\d+) opus\//im.exec(section)?.[1];
   return section.replace(new RegExp(`^a=fmtp:${format} .*`, "m"), (line) => `${line};usedtx=1`);
-}
-
-/** @param {string} section */
-function midOf(section) {
-  return /^a=mid:(\S+)/m.exec(section)?.[1] ?? "";
 }
 
 /**

@@ -19,9 +19,10 @@ const ANSWER_TIMEOUT_MS = 10_000;
  * @property {(body: SignalBody) => void} signal to be sent to the neighbour
  * @property {() => Tracks} tracks what we send, as far as it is negotiated or about to be
  * @property {(tracks: Tracks) => void} told what the neighbour sends
+ * @property {(sdp: string) => void} comes an offer of the neighbour's, which is taken now
  * @property {(description: RTCSessionDescriptionInit) => string} adapt the neighbour's SDP as we take it
  * @property {(sdp: string) => void} offered the neighbour's offer is taken, and not answered yet
- * @property {() => void} taken a signal of the neighbour's has been carried out
+ * @property {() => void} taken a signal of the neighbour's has been dealt with
  * @property {() => void} unanswered the seat has let an offer of ours lie
  */
 
@@ -33,6 +34,7 @@ export class Negotiation {
   #on;
   #announced = "{}";
   #makingOffer = false;
+  #answering = false;
   #ignoringOffer = false;
   /** Signals are taken one after the other, as they came. */
   #inbox = Promise.resolve();
@@ -67,6 +69,13 @@ export class Negotiation {
     return this.#makingOffer || this.#pc.signalingState === "have-local-offer";
   }
 
+  /** Whether neither side has offered yet. */
+  get fresh() {
+    const { localDescription, remoteDescription, signalingState } = this.#pc;
+    const begun = localDescription !== null || remoteDescription !== null;
+    return !begun && !this.#makingOffer && signalingState === "stable";
+  }
+
   /**
    * Takes a `signal` of the neighbour's.
    *
@@ -78,7 +87,7 @@ export class Negotiation {
 
   /** Tells of reused transceivers; what is still to be negotiated goes with the description. */
   announce() {
-    if (this.#pc.signalingState !== "stable") return;
+    if (this.#answering || this.#pc.signalingState !== "stable") return;
     const tracks = this.#on.tracks();
     const text = JSON.stringify(tracks);
     if (text === this.#announced) return;
@@ -129,9 +138,12 @@ export class Negotiation {
       await Promise.race([this.#gathers, sleep(GATHERING_TIMEOUT_MS)]);
     }
     if (tracks) this.#on.told(tracks);
-    if (description) await this.#setRemote(description);
-    if (candidate !== undefined) await this.#addCandidate(candidate);
-    this.#on.taken();
+    try {
+      if (description) await this.#setRemote(description);
+      if (candidate !== undefined) await this.#addCandidate(candidate);
+    } finally {
+      this.#on.taken();
+    }
   }
 
   /**
@@ -154,11 +166,17 @@ export class Negotiation {
   /** @param {RTCSessionDescriptionInit} description */
   async #setRemote(description) {
     const { type, sdp = "" } = description;
+    if (type === "offer") this.#on.comes(sdp);
     await this.#pc.setRemoteDescription({ type, sdp: this.#on.adapt(description) });
     if (type === "answer") return;
     this.#on.offered(sdp);
-    await this.#pc.setLocalDescription();
-    this.#describe();
+    this.#answering = true;
+    try {
+      await this.#pc.setLocalDescription();
+      this.#describe();
+    } finally {
+      this.#answering = false;
+    }
   }
 
   /** @param {RTCIceCandidateInit | null} candidate */

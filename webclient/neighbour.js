@@ -1,18 +1,18 @@
 /**
  * One connection with one neighbour: the only file that makes an RTCPeerConnection.
  *
- * All edges of a pair share it; an edge is a transceiver. Between browsers offers can cross; the
- * seat never offers: we do, with a `recvonly` transceiver for each stream that we want of it.
+ * All edges of a pair share it; an edge is a transceiver. Between browsers the impolite side makes
+ * the first offer, and later ones can cross; the seat never offers.
  */
 
+import { Asking } from "./asking.js";
 import { Control } from "./control.js";
-import { onlyOpus, raiseStart, repairSound, withoutContributors, withPauses } from "./formats.js";
+import { raiseStart, repairSound, withoutContributors, withPauses } from "./formats.js";
 import { Incoming } from "./incoming.js";
 import { Negotiation } from "./negotiation.js";
 import { Path } from "./path.js";
-import { mediaOf } from "./protocol.js";
-import { assign } from "./relay.js";
 import { Senders } from "./senders.js";
+import { Waiting } from "./waiting.js";
 
 /** @import {Counts} from "./exchange.js" */
 /** @import {Forwarder} from "./forwarder.js" */
@@ -20,7 +20,6 @@ import { Senders } from "./senders.js";
 /** @import {SignalBody, Track, Tracks} from "./protocol.js" */
 /** @import {Slot} from "./relay.js" */
 /** @import {Link} from "./report.js" */
-/** @import {Lane} from "./senders.js" */
 
 /**
  * @typedef {object} Handlers
@@ -39,16 +38,16 @@ export class Neighbour {
   #polite;
   #connection;
   #on;
-  #forwarder;
   #pc;
   #negotiation;
   #senders;
+  #asking;
+  /** @type {Waiting<Slot<MediaStreamTrack>>} */
+  #waiting;
   #incoming;
   #path;
   /** @type {Control | null} */
   #control = null;
-  /** @type {Lane<Track>[]} */
-  #asking = [];
 
   /**
    * @param {object} options
@@ -64,7 +63,6 @@ export class Neighbour {
     this.#polite = polite;
     this.#connection = connection;
     this.#on = handlers;
-    this.#forwarder = forwarder;
     const pc = new RTCPeerConnection({ iceServers, bundlePolicy: "max-bundle" });
     this.#pc = pc;
     const isSeat = this.#isSeat;
@@ -72,16 +70,24 @@ export class Neighbour {
     this.#senders = new Senders(pc, isSeat, forwarder, (source, level) =>
       this.say({ type: "levels", levels: { [source]: level } }),
     );
+    this.#asking = new Asking(pc, isSeat, forwarder);
+    this.#waiting = new Waiting(polite && !isSeat, (slots) => this.#send(slots));
     this.#incoming = new Incoming(id, pc, forwarder, guard, () => this.#on.change());
     this.#negotiation = new Negotiation(pc, { polite, isSeat }, guard, {
       signal: (body) => this.#signal(body),
       tracks: () => this.#tracks(),
       told: (tracks) => this.#incoming.told(tracks),
+      comes: (sdp) => this.#senders.lay(sdp, this.#waiting.comes()),
       adapt: (description) => this.#adapted(description),
       offered: (sdp) => {
+        this.#asking.withdraw();
+        this.#senders.fill();
         if (!polite || /^m=application /m.test(sdp)) this.#openControl();
       },
-      taken: () => this.#incoming.refresh(),
+      taken: () => {
+        this.#waiting.taken();
+        this.#incoming.refresh();
+      },
       unanswered: () => this.#on.unanswered(),
     });
     pc.onconnectionstatechange = () => this.#connectionChanged();
@@ -112,15 +118,23 @@ export class Neighbour {
   }
 
   /**
-   * Sends exactly `slots`, and asks the seat for exactly `wanted`.
+   * Sends exactly `slots`, and asks the seat for exactly `wanted`. Another browser is asked only in
+   * the first offer: later it offers by itself what it has to send.
    *
    * @param {readonly Slot<MediaStreamTrack>[]} slots
    * @param {readonly Track[]} wanted
    */
   carry(slots, wanted) {
+    if (!this.#waiting.hold(slots)) this.#send(slots);
+    const asks = this.#isSeat || this.#negotiation.fresh;
+    if (asks && this.#asking.ask(wanted)) this.#openControl();
+    this.#incoming.ask(this.#asking.named);
+  }
+
+  /** @param {readonly Slot<MediaStreamTrack>[]} slots */
+  #send(slots) {
     const { added, replaced } = this.#senders.carry(slots);
     if (added && !this.#polite) this.#openControl();
-    this.#ask(wanted);
     this.#guard("tracks", async () => {
       await replaced;
       this.#negotiation.announce();
@@ -196,6 +210,7 @@ export class Neighbour {
   }
 
   close() {
+    this.#waiting.close();
     this.#senders.close();
     this.#incoming.close();
     this.#path.close();
@@ -204,30 +219,10 @@ export class Neighbour {
     this.#pc.close();
   }
 
-  /** @param {readonly Track[]} wanted of the seat */
-  #ask(wanted) {
-    const { carry, add } = assign(this.#asking, wanted);
-    this.#asking.forEach((lane, i) => (lane.slot = carry[i] ?? null));
-    for (const slot of add) {
-      const media = mediaOf(slot.kind);
-      const transceiver = this.#pc.addTransceiver(media, { direction: "recvonly" });
-      onlyOpus(transceiver);
-      this.#forwarder.tap(transceiver.receiver);
-      this.#asking.push({ transceiver, media, slot });
-    }
-    this.#incoming.ask(this.#asked);
-  }
-
-  get #asked() {
-    return this.#asking.flatMap(({ transceiver, slot }) =>
-      slot === null ? [] : [/** @type {const} */ ([transceiver, slot])],
-    );
-  }
-
   #tracks() {
     /** @type {Tracks} */
     const tracks = {};
-    for (const [{ mid }, { source, kind }] of [...this.#senders.tracks, ...this.#asked]) {
+    for (const [{ mid }, { source, kind }] of [...this.#senders.tracks, ...this.#asking.named]) {
       if (mid !== null) tracks[mid] = { source, kind };
     }
     return tracks;
@@ -240,8 +235,8 @@ export class Neighbour {
    */
   #adapted({ type, sdp = "" }) {
     if (this.#isSeat) return sdp;
-    const started = type === "answer" ? raiseStart(sdp) : withoutContributors(sdp);
-    return withPauses(repairSound(started), this.#senders.pausing);
+    const plain = type === "offer" ? withoutContributors(sdp) : sdp;
+    return withPauses(repairSound(raiseStart(plain)), this.#senders.pausing);
   }
 
   /** @param {SignalBody} body */

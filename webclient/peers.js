@@ -10,7 +10,7 @@ import { Mending } from "./mending.js";
 import { Neighbour } from "./neighbour.js";
 import { noPathText } from "./path-watch.js";
 import { publishedOf } from "./protocol.js";
-import { arrived, plan, playable, select, shown, wants } from "./relay.js";
+import { arrived, isPolite, plan, playable, select, shown, wants } from "./relay.js";
 import { EMPTY_ROOM, edgeKey, reachable } from "./room.js";
 import { SilentPlayers } from "./silent.js";
 
@@ -247,12 +247,12 @@ export class Peers {
     const received = playable(this.#received(), (one) => this.#mending.isMissed(one));
     const selected = select(you, edges, received);
     const sends = plan(you, edges, this.#own, selected, idle);
-    const wanted = wants(you, seat, edges);
     this.#silent.play(this.#relayedSounds(sends));
-    for (const id of new Set([...this.#neighbours.keys(), ...sends.keys(), seat])) {
+    const asks = wants(you, seat, [...edges, ...idle]);
+    for (const id of new Set([...this.#neighbours.keys(), ...sends.keys(), ...asks.keys()])) {
       const slots = sends.get(id) ?? [];
-      const asks = id === seat ? wanted : [];
-      if (this.#neighbours.has(id) || slots.length + asks.length > 0) this.#carry(id, slots, asks);
+      const wanted = asks.get(id) ?? [];
+      if (this.#neighbours.has(id) || slots.length + wanted.length > 0) this.#carry(id, slots, wanted);
     }
     this.#report(edges, arrived(you, edges, received));
     this.#on.streams(shown(you, edges, received));
@@ -289,11 +289,11 @@ export class Peers {
   /**
    * @param {string} id
    * @param {Parameters<Neighbour["carry"]>[0]} slots
-   * @param {Parameters<Neighbour["carry"]>[1]} asks
+   * @param {Parameters<Neighbour["carry"]>[1]} wanted
    */
-  #carry(id, slots, asks) {
+  #carry(id, slots, wanted) {
     try {
-      (this.#neighbours.get(id) ?? this.#open(id)).carry(slots, asks);
+      (this.#neighbours.get(id) ?? this.#open(id)).carry(slots, wanted);
     } catch (error) {
       console.error(`${id}: cannot be sent its streams:`, error);
     }
@@ -321,7 +321,10 @@ export class Peers {
     const { you, seat } = this.#room;
     const connection = id === seat ? `k${(this.#seatConnections += 1)}` : undefined;
     const neighbour = new Neighbour(
-      { id, polite: you < id, connection, iceServers: this.#iceServers, forwarder: this.#forwarder },
+      {
+        ...{ id, polite: isPolite(you, id), connection },
+        ...{ iceServers: this.#iceServers, forwarder: this.#forwarder },
+      },
       {
         signal: (body) => this.#on.send({ type: "signal", to: id, ...body }),
         change: () => this.#neighbours.get(id) === neighbour && this.#flow(),

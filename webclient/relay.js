@@ -155,17 +155,32 @@ export function plan(you, edges, own, selected, idle = []) {
 }
 
 /**
- * The streams that we get from the seat, which never offers: we ask it for each.
+ * Who gives way when offers of two browsers cross; the other one makes the first.
+ *
+ * @param {string} you
+ * @param {string} neighbour
+ */
+export function isPolite(you, neighbour) {
+  return you < neighbour;
+}
+
+/**
+ * The streams that we ask for: those of the seat, which never offers, and those of neighbours to
+ * whom we make the first offer.
  *
  * @param {string} you
  * @param {string} seat
  * @param {readonly Edge[]} edges
- * @returns {Track[]}
+ * @returns {Map<string, Track[]>} by neighbour
  */
 export function wants(you, seat, edges) {
-  return edges
-    .filter(({ parent, child }) => parent === seat && child === you)
-    .map(({ source, kind }) => ({ source, kind }));
+  /** @type {Map<string, Track[]>} */
+  const asks = new Map();
+  for (const { source, kind, parent, child } of edges) {
+    if (child !== you || (parent !== seat && isPolite(you, parent))) continue;
+    asks.set(parent, [...(asks.get(parent) ?? []), { source, kind }]);
+  }
+  return asks;
 }
 
 /**

@@ -4,6 +4,7 @@ import { onlyOpus, preferRelayed } from "./formats.js";
 import { encodingOf } from "./layers.js";
 import { LinkWatch } from "./method.js";
 import { Outgoing } from "./outgoing.js";
+import { lay, placesIn } from "./places.js";
 import { mediaOf } from "./protocol.js";
 import { assign } from "./relay.js";
 import { availableBitrate, senderStats } from "./reports.js";
@@ -54,6 +55,9 @@ export class Senders {
    * screen has its own.
    * @type {Map<string, MediaStream>} */
   #streams = new Map();
+  /** By the mid of the place that a neighbour's offer has for it.
+   * @type {Map<string, Slot<MediaStreamTrack>>} */
+  #laid = new Map();
   #link = new LinkWatch();
   /** Octets of each feed at the last look.
    * @type {{at: number, feeds: Counts["feeds"]} | null} */
@@ -95,11 +99,34 @@ export class Senders {
       return lane.outgoing.carry(lane.slot);
     });
     for (const slot of add) {
-      const lane = this.#add(slot);
+      const lane = this.#lane(this.#addTransceiver(slot), slot);
       this.#lanes.push(lane);
       replaced.push(lane.outgoing.carry(slot));
     }
     return { added: add.length > 0, replaced: Promise.all(replaced) };
+  }
+
+  /**
+   * Lays streams on the places of an offer, which is not taken yet.
+   *
+   * @param {string} sdp
+   * @param {readonly Slot<MediaStreamTrack>[]} slots
+   */
+  lay(sdp, slots) {
+    this.#laid = slots.length > 0 ? lay(placesIn(sdp), slots) : new Map();
+  }
+
+  /** The offer is taken, and not answered yet. What is laid goes out after `carry`. */
+  fill() {
+    for (const transceiver of this.#pc.getTransceivers()) {
+      const slot = this.#laid.get(transceiver.mid ?? "");
+      if (slot === undefined) continue;
+      transceiver.direction = "sendonly";
+      transceiver.sender.setStreams(this.#streamOf(slot));
+      preferRelayed(transceiver);
+      this.#lanes.push(this.#lane(transceiver, slot));
+    }
+    this.#laid.clear();
   }
 
   /** The transceivers in use, with their streams. */
@@ -111,9 +138,11 @@ export class Senders {
 
   /** The m-sections on which nothing is sent while we are silent. */
   get pausing() {
-    return this.#lanes.flatMap(({ pauses, transceiver: { mid } }) =>
+    const mids = this.#lanes.flatMap(({ pauses, transceiver: { mid } }) =>
       pauses && mid !== null ? [mid] : [],
     );
+    for (const [mid, slot] of this.#laid) if (this.#pauses(slot)) mids.push(mid);
+    return mids;
   }
 
   /** The outlets that frames to this neighbour go out on. */
@@ -177,11 +206,11 @@ export class Senders {
   }
 
   /**
+   * @param {RTCRtpTransceiver} transceiver
    * @param {Slot<MediaStreamTrack>} slot
    * @returns {SendingLane}
    */
-  #add(slot) {
-    const transceiver = this.#addTransceiver(slot);
+  #lane(transceiver, slot) {
     const media = mediaOf(slot.kind);
     const outgoing = new Outgoing(transceiver.sender, media, this.#forwarder, (level) => {
       // What a relay encodes anew lags behind; its source tells.
@@ -193,17 +222,22 @@ export class Senders {
   }
 
   /** @param {Slot<MediaStreamTrack>} slot */
-  #addTransceiver({ source, kind, track }) {
-    const together = `${source} ${kind === "screen" ? kind : ""}`;
-    const stream = this.#streams.get(together) ?? new MediaStream();
-    this.#streams.set(together, stream);
-    const transceiver = this.#pc.addTransceiver(track, {
+  #addTransceiver(slot) {
+    const transceiver = this.#pc.addTransceiver(slot.track, {
       direction: "sendonly",
-      streams: [stream],
-      sendEncodings: [encodingOf({ kind, track }) ?? {}],
+      streams: [this.#streamOf(slot)],
+      sendEncodings: [encodingOf(slot) ?? {}],
     });
     if (this.#isSeat) onlyOpus(transceiver);
     else preferRelayed(transceiver);
     return transceiver;
+  }
+
+  /** @param {Track} track */
+  #streamOf({ source, kind }) {
+    const together = `${source} ${kind === "screen" ? kind : ""}`;
+    const stream = this.#streams.get(together) ?? new MediaStream();
+    this.#streams.set(together, stream);
+    return stream;
   }
 }

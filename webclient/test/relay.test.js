@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { arrived, assign, plan, playable, select, shown, wants } from "../relay.js";
+import { arrived, assign, isPolite, plan, playable, select, shown, wants } from "../relay.js";
 
 const edge = (source, parent, child, kind = "audio") => ({ source, kind, parent, child });
 const received = (from, source, kind, track, live = true) => ({ from, source, kind, track, live });
@@ -54,9 +54,27 @@ test("a relay without the stream still knows the child, and sends nothing", () =
   assert.deepEqual(plan("me", edges, {}, new Map()), new Map([["c", []]]));
 });
 
-test("each edge from the seat is asked for", () => {
+test("each edge from the seat is asked for, whoever of the two is polite", () => {
   const edges = [edge("sip", "seat", "me"), edge("sip", "me", "c"), edge("me", "me", "seat")];
-  assert.deepEqual(wants("me", "seat", edges), [{ source: "sip", kind: "audio" }]);
+  const asked = new Map([["seat", [{ source: "sip", kind: "audio" }]]]);
+  assert.deepEqual(wants("me", "seat", edges), asked);
+  assert.ok(isPolite("me", "seat"));
+});
+
+test("of neighbours those are asked to whom we make the first offer", () => {
+  const edges = [
+    edge("x", "a", "me"),
+    edge("a", "a", "me", "high"),
+    edge("z", "z", "me"),
+    edge("me", "me", "a"),
+    edge("a", "b", "c"),
+  ];
+  const asked = [
+    { source: "x", kind: "audio" },
+    { source: "a", kind: "high" },
+  ];
+  assert.deepEqual(wants("me", "seat", edges), new Map([["a", asked]]));
+  assert.ok(isPolite("me", "z") && !isPolite("me", "a"));
 });
 
 test("what comes without an edge is neither played nor reported", () => {

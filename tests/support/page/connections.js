@@ -1,11 +1,16 @@
 // Remembers every RTCPeerConnection that a page makes, so that a test can count them and see
-// what they pass on. Runs before the page's own scripts.
+// what they pass on. `played` is what came in, with the streams that say what is played in step.
+// Runs before the page's own scripts.
 globalThis.connections = (() => {
   const made = new Set();
+  const played = [];
   globalThis.RTCPeerConnection = class extends globalThis.RTCPeerConnection {
     constructor(...args) {
       super(...args);
       made.add(this);
+      this.addEventListener("track", ({ track, streams }) => {
+        played.push({ kind: track.kind, together: streams.map(({ id }) => id) });
+      });
     }
   };
   const open = () => [...made].filter(({ connectionState }) => connectionState !== "closed");
@@ -54,5 +59,5 @@ globalThis.connections = (() => {
     return local.filter(({ protocol }) => protocol === "udp").map(({ port }) => port);
   }
 
-  return { open: () => open().length, ports, relayed, reports, ways };
+  return { open: () => open().length, played, ports, relayed, reports, ways };
 })();
