@@ -3,8 +3,8 @@
  * enough for both sides (docs/protocol.md, "`signal`").
  */
 
-/** Another client may not offer first. */
-const TIMEOUT_MS = 1_000;
+/** Another client may not offer first; and a page that has just joined a busy machine takes a second. */
+const TIMEOUT_MS = 2_000;
 
 /** @typedef {"waits" | "came" | "over"} State `came`: the offer is being taken */
 

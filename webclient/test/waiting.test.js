@@ -30,7 +30,7 @@ test("what waits is laid on the offer, and goes when that is taken", (t) => {
 test("where no offer comes it goes without, the newest of it", (t) => {
   const { gone, one } = waiting(t);
   one.hold(["a"]);
-  t.mock.timers.tick(900);
+  t.mock.timers.tick(1_900);
   one.hold(["a", "b"]);
   assert.deepEqual(gone, []);
   t.mock.timers.tick(200);
