@@ -110,7 +110,7 @@ async def test_a_new_parent_is_taken_without_negotiation_below(
     await shows_the_root(people[3])
     assert (await stats(people[2]))["high"]["method"] == "swap"
     assert len(server.members["web-4"].received) == told
-    assert await strange_pictures(people[3]) == 0
+    assert await strange_pictures(people[3]) == []
 
 
 async def test_a_relay_without_transforms_encodes_anew(
@@ -207,23 +207,27 @@ async def watch(listener: Listener) -> None:
     await listener.page.evaluate(_WATCH)
 
 
-async def strange_pictures(listener: Listener) -> int:
-    """How many had a wall of another colour, as a picture that was decoded wrongly has."""
+async def strange_pictures(listener: Listener) -> list[Any]:
+    """Those with a wall of another colour, as a picture that was decoded wrongly has: the ms since
+    the watch began, the height and the colour."""
     seen, strange = await listener.page.evaluate("[globalThis.seen, globalThis.strange]")
     assert seen > 0
-    return int(strange)
+    return list(strange)
 
 
 _WATCH = """() => {
   const video = document.querySelector(".tile[data-participant=web-1] video");
   const canvas = new OffscreenCanvas(16, 9);
   const context = canvas.getContext("2d", { willReadFrequently: true });
-  Object.assign(globalThis, { seen: 0, strange: 0 });
+  const begun = performance.now();
+  Object.assign(globalThis, { seen: 0, strange: [] });
   const look = () => {
     context.drawImage(video, 0, 0, 16, 9);
     const corner = context.getImageData(0, 0, 1, 1).data;
     globalThis.seen += 1;
-    globalThis.strange += [255, 160, 122].some((value, i) => Math.abs(value - corner[i]) > 24);
+    if ([255, 160, 122].some((value, i) => Math.abs(value - corner[i]) > 24)) {
+      globalThis.strange.push([performance.now() - begun, video.videoHeight, ...corner]);
+    }
     video.requestVideoFrameCallback(look);
   };
   video.requestVideoFrameCallback(look);
@@ -346,5 +350,5 @@ async def test_firefox_passes_on_what_chromium_sends_to_chromium(
         await chain(server, 1, 3)
         await server.unlink("web-1", "web-2", "web-3")
         await shows_the_root(leaf)
-        assert await strange_pictures(leaf) == 0
+        assert await strange_pictures(leaf) == []
     assert root.own == "web-1"
