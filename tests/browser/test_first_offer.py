@@ -110,7 +110,7 @@ async def test_who_only_receives_makes_the_offer_all_the_same(
 async def test_a_small_picture_on_a_place_is_sent_small(
     server: ScriptedServer,
 ) -> None:
-    """What an encoder makes for a place can only be said after the answer."""
+    """The encoder of a place is told so afterwards, not with `addTransceiver`."""
     server.kinds = ("audio", "low")
     async with Browser(Camera(height=360, rate=8)) as browser:
         people = [await join(browser, server, person) for person in range(2)]
