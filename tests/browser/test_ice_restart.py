@@ -52,10 +52,17 @@ async def ports(page: Page) -> list[int]:
     return found
 
 
+async def other_ports(page: Page, before: Sequence[int]) -> None:
+    """Waits until the page has offered others than those `before`, as an ICE restart does."""
+    script = "async before => (await connections.ports()).some((port) => !before.includes(port))"
+    await until(page, script, list(before), FINDING)
+    assert await page.evaluate("connections.open()") == 1
+
+
 async def another_way(page: Page, before: Sequence[int]) -> None:
-    """Waits until the only connection goes by a port that is not among those `before`."""
+    """Waits until the only connection has an end that is not among those `before`."""
     script = """async before => (await connections.ways())
-        .some(({ local, remote }) => ![local, remote].some(({ port }) => before.includes(port)))"""
+        .some(({ local, remote }) => ![local, remote].every(({ port }) => before.includes(port)))"""
     await until(page, script, list(before), FINDING)
     assert await page.evaluate("connections.open()") == 1
 
@@ -69,21 +76,28 @@ async def test_when_all_ways_are_cut_others_are_found(two: tuple[Listener, Liste
         await hear_each_other(ana, ben)
 
 
-async def test_on_another_network_another_way_is_taken_at_once(
+# Here the old way goes on working, and which one it takes is the browser's affair.
+
+
+async def test_on_another_network_another_way_is_looked_for_at_once(
     two: tuple[Listener, Listener],
 ) -> None:
     ana, ben = two
     before = [*await ports(ana.page), *await ports(ben.page)]
     # What a browser tells its pages when a network has come.
     await ana.page.evaluate("dispatchEvent(new Event('online'))")
-    await another_way(ana.page, before)
+    for listener in two:
+        await other_ports(listener.page, before)
     await hear_each_other(ana, ben)
 
 
-async def test_both_on_another_network_at_once_find_one_way(two: tuple[Listener, Listener]) -> None:
+async def test_both_on_another_network_at_once_stay_connected(
+    two: tuple[Listener, Listener],
+) -> None:
     ana, ben = two
     before = [*await ports(ana.page), *await ports(ben.page)]
     for listener in two:
         await listener.page.evaluate("void dispatchEvent(new Event('online'))")
-    await another_way(ana.page, before)
+    for listener in two:
+        await other_ports(listener.page, before)
     await hear_each_other(ana, ben)
