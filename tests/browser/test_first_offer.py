@@ -1,7 +1,6 @@
 """A new pair: one offer, which has places for what the other side is to send, and one answer."""
 
 import json
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, cast
 
@@ -10,11 +9,11 @@ from playwright.async_api import Page
 
 from support.browser import SCRIPTS, Browser, Camera, Listener
 from support.firefox import Firefox
-from support.scripted_page import COLOURS, HZ, NAMES, join
+from support.scripted_page import COLOURS, HZ, firefox_joins, join
 from support.scripted_signalling import Edge, ScriptedServer
 from support.tones import AUDIBLE_DB
 
-pytestmark = pytest.mark.timeout(90)
+pytestmark = [pytest.mark.timeout(90), pytest.mark.usefixtures("unchained")]
 
 POLITE, IMPOLITE = "web-1", "web-2"
 """In order of joining: the id that sorts first is the polite one's."""
@@ -23,18 +22,8 @@ NEVER_OFFERS = "\nwants = () => new Map();"
 
 
 @pytest.fixture
-async def server() -> AsyncIterator[ScriptedServer]:
-    server = ScriptedServer()
-    server.chained = False
-    await server.start()
-    yield server
-    await server.stop()
-
-
-@pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
-    async with Browser(Camera(height=90, rate=8)) as browser:
-        yield browser
+def camera() -> Camera:
+    return Camera(height=90, rate=8)
 
 
 def described(server: ScriptedServer, by: str) -> list[str]:
@@ -220,18 +209,7 @@ async def fox_joins(firefox: Firefox, server: ScriptedServer, person: int) -> Li
     devices = {"hz": HZ[person], "colour": COLOURS[person], "height": 90, "rate": 8, "timed": False}
     scripts = [NO_REAL_DEVICES, f"globalThis.testDevices = {json.dumps(devices)};"]
     scripts += [path.read_text() for path in sorted(SCRIPTS.glob("*.js"))]
-    for script in scripts:
-        await firefox.command(
-            "script.addPreloadScript", functionDeclaration=f"() => {{{script}\n}}"
-        )
-    await firefox.show(f"{server.url}/demo")
-    await firefox.evaluate(f"""(async () => {{
-        document.querySelector("#name").value = {json.dumps(NAMES[person])};
-        while (document.documentElement.dataset.state !== "joined") {{
-            document.querySelector("#join-button").click();
-            await new Promise((resolve) => setTimeout(resolve, 100));
-        }}
-    }})()""")
+    await firefox_joins(firefox, server, person, *scripts)
     listener = Listener(cast("Page", FoxPage(firefox)))
     listener.own = f"web-{person + 1}"
     return listener

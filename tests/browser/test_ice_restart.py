@@ -17,13 +17,7 @@ from support.until import until
 pytestmark = pytest.mark.timeout(90)
 
 FINDING = 40
-"""Milliseconds; Chromium takes several seconds to call an unanswered way `disconnected`."""
-
-
-@pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
-    async with Browser() as browser:
-        yield browser
+"""Seconds; Chromium takes several seconds to call an unanswered way `disconnected`."""
 
 
 @pytest.fixture

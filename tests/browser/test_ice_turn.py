@@ -42,14 +42,6 @@ async def browser() -> AsyncIterator[Browser]:
         yield browser
 
 
-@pytest.fixture
-async def server() -> AsyncIterator[ScriptedServer]:
-    server = ScriptedServer()
-    await server.start()
-    yield server
-    await server.stop()
-
-
 def credentials(coturn: Coturn, now: float) -> list[dict[str, Any]]:
     """As the gateway makes them at `now`, for ten minutes."""
     servers = IceServers(turn=(coturn.uri,), secret=SECRET, lifetime=600)

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-from collections.abc import AsyncIterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -80,12 +79,6 @@ class SmallSite:
     @property
     def url(self) -> str:
         return f"http://localhost:{self.web.port}"
-
-
-@pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
-    async with Browser() as browser:
-        yield browser
 
 
 async def open_monitor(browser: Browser, site: SmallSite) -> Page:

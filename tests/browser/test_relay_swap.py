@@ -1,7 +1,6 @@
 """Relays that pass encoded payloads on: what comes out at the end of a chain, and what it costs."""
 
 import re
-from collections.abc import AsyncIterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -14,13 +13,14 @@ from gateway.media.plane import InlinePlane
 from gateway.media.settings import Settings
 from support.browser import Browser, Camera, Listener
 from support.firefox import Firefox
+from support.listeners import NO_DEVICES
 from support.media_peers import Phone as MediaPhone
-from support.scripted_page import COLOURS, HZ, join, pictures
+from support.scripted_page import COLOURS, HZ, firefox_joins, join, pictures
 from support.scripted_signalling import PHONE, PHONE_HZ, Edge, ScriptedServer
 from support.tones import AUDIBLE_DB
 from support.until import until
 
-pytestmark = pytest.mark.timeout(90)
+pytestmark = [pytest.mark.timeout(90), pytest.mark.usefixtures("unchained")]
 
 ROOM = ports.RoomName("demo")
 NOT_CORRUPTED = 30.0
@@ -30,18 +30,8 @@ DUMMY_HEIGHT = 30
 
 
 @pytest.fixture
-async def server() -> AsyncIterator[ScriptedServer]:
-    server = ScriptedServer()
-    server.chained = False
-    await server.start()
-    yield server
-    await server.stop()
-
-
-@pytest.fixture
-async def browser(request: pytest.FixtureRequest) -> AsyncIterator[Browser]:
-    async with Browser(getattr(request, "param", Camera(height=90, rate=8))) as browser:
-        yield browser
+def camera() -> Camera:
+    return Camera(height=90, rate=8)
 
 
 async def stats(listener: Listener, source: str = "web-1") -> dict[str, dict[str, Any]]:
@@ -141,7 +131,7 @@ Feed.prototype.take = function (payload, now) {
 """What a relay passes on has lost one picture in 23; what it shows itself has not."""
 
 
-@pytest.mark.parametrize("browser", [Camera(180, 15, timed=True)], indirect=True)
+@pytest.mark.parametrize("camera", [Camera(180, 15, timed=True)])
 async def test_a_frame_that_is_lost_above_is_never_seen_below(
     server: ScriptedServer, browser: Browser
 ) -> None:
@@ -301,13 +291,6 @@ async def test_the_seat_hears_who_speaks_through_relays(browser: Browser) -> Non
         await plane.stop()
 
 
-NO_DEVICES = """() => {
-  navigator.mediaDevices.getUserMedia = async () => {
-    throw new DOMException("none", "NotFoundError");
-  };
-}"""
-
-
 VISIBILITY = """(() => {
   Object.defineProperty(document, "visibilityState", { value: "STATE", configurable: true });
   document.dispatchEvent(new Event("visibilitychange"));
@@ -324,15 +307,7 @@ async def test_firefox_passes_on_what_chromium_sends_to_chromium(
 ) -> None:
     root = await join(browser, server)
     async with Firefox(tmp_path) as firefox:
-        await firefox.command("script.addPreloadScript", functionDeclaration=NO_DEVICES)
-        await firefox.show(f"{server.url}/demo")
-        await firefox.evaluate("""(async () => {
-            document.querySelector("#name").value = "Fox";
-            while (document.documentElement.dataset.state !== "joined") {
-                document.querySelector("#join-button").click();
-                await new Promise((resolve) => setTimeout(resolve, 100));
-            }
-        })()""")
+        await firefox_joins(firefox, server, 1, NO_DEVICES)
         leaf = await join(browser, server, 2)
         await chain(server, 1, 2, 3)
         await pictures(leaf.page, 2)

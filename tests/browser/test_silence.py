@@ -1,7 +1,7 @@
 """Who is silent sends next to nothing (DTX), through relays too."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -9,11 +9,11 @@ from load.chain import attach
 
 from support.browser import Browser, Camera, Listener
 from support.firefox import Firefox
-from support.scripted_page import HZ, join
+from support.scripted_page import HZ, firefox_joins, join
 from support.scripted_signalling import ScriptedServer
 from support.tones import AUDIBLE_DB
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = [pytest.mark.timeout(120), pytest.mark.usefixtures("unchained")]
 
 TALKING = 30
 PAUSED = 6
@@ -21,18 +21,8 @@ PAUSED = 6
 
 
 @pytest.fixture
-async def server() -> AsyncIterator[ScriptedServer]:
-    server = ScriptedServer()
-    server.chained = False
-    await server.start()
-    yield server
-    await server.stop()
-
-
-@pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
-    async with Browser(Camera(90, 5)) as browser:
-        yield browser
+def camera() -> Camera:
+    return Camera(90, 5)
 
 
 async def test_a_chromium_that_is_muted(server: ScriptedServer, browser: Browser) -> None:
@@ -48,9 +38,7 @@ async def test_a_firefox_that_is_muted(
     server: ScriptedServer, browser: Browser, tmp_path: Path
 ) -> None:
     async with Firefox(tmp_path) as firefox:
-        await firefox.command("script.addPreloadScript", functionDeclaration=_MICROPHONE)
-        await firefox.show(f"{server.url}/demo")
-        await firefox.evaluate(_JOIN)
+        await firefox_joins(firefox, server, 0, _MICROPHONE)
 
         async def press() -> None:
             await firefox.evaluate("document.querySelector('#mute-button').click()")
@@ -93,8 +81,7 @@ async def _frames(relay: Listener) -> int:
 _FORWARDED = """async () => (await trestle.stats())
     .find(({ source, kind }) => source === "web-1" && kind === "audio").forwarded"""
 
-_MICROPHONE = (
-    """() => {
+_MICROPHONE = """
   navigator.mediaDevices.getUserMedia = async ({ audio }) => {
     if (!audio) throw new DOMException("none", "NotFoundError");
     const context = new AudioContext();
@@ -103,14 +90,4 @@ _MICROPHONE = (
     tone.connect(new GainNode(context, { gain: 0.1 })).connect(microphone);
     tone.start();
     return microphone.stream;
-  };
-}"""
-).replace("HERTZ", str(HZ[0]))
-
-_JOIN = """(async () => {
-    document.querySelector("#name").value = "Fox";
-    while (document.documentElement.dataset.state !== "joined") {
-        document.querySelector("#join-button").click();
-        await new Promise((resolve) => setTimeout(resolve, 100));
-    }
-})()"""
+  };""".replace("HERTZ", str(HZ[0]))

@@ -25,9 +25,8 @@ async def gateway() -> AsyncIterator[Gateway]:
 
 
 @pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
-    async with Browser(Camera(height=HIGH, rate=12)) as browser:
-        yield browser
+def camera() -> Camera:
+    return Camera(height=HIGH, rate=12)
 
 
 @pytest.fixture

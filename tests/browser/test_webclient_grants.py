@@ -1,6 +1,5 @@
 """The page's part in who is heard: hands, moderators, listening only, volume and blocks."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -13,20 +12,6 @@ from support.tones import AUDIBLE_DB
 from support.until import until
 
 pytestmark = pytest.mark.timeout(60)
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[ScriptedServer]:
-    server = ScriptedServer()
-    await server.start()
-    yield server
-    await server.stop()
-
-
-@pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
-    async with Browser() as browser:
-        yield browser
 
 
 def said(server: ScriptedServer, who: str, kind: str) -> list[dict[str, Any]]:

@@ -1,7 +1,6 @@
 """The page in Chromium, face to face with itself, in trees that the test chooses."""
 
 import re
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -13,20 +12,6 @@ from support.scripted_signalling import PHONE, PHONE_HZ, ScriptedServer
 from support.tones import AUDIBLE_DB
 
 pytestmark = pytest.mark.timeout(60)
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[ScriptedServer]:
-    server = ScriptedServer()
-    await server.start()
-    yield server
-    await server.stop()
-
-
-@pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
-    async with Browser() as browser:
-        yield browser
 
 
 async def test_three_pages_in_chains_hear_and_see_each_other(

@@ -185,7 +185,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("peers", nargs="*", type=int, help=f"only some of {list(CAMERAS)}")
     parser.add_argument("--repetitions", type=int, default=REPETITIONS)
-    parser.add_argument("--sound", action="store_true", help="no cameras, and nothing is written")
+    parser.add_argument("--sound", action="store_true", help="no cameras; told, not written")
     given = parser.parse_args()
     sizes = given.peers or list(CAMERAS)
     FOLDER.mkdir(parents=True, exist_ok=True)

@@ -8,14 +8,13 @@ of its namespaces. The router drops what it forwards, as a network does: a sende
 import asyncio
 import os
 import re
-import shutil
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-from support.processes import Process
+from support.processes import Process, find_program
 
 PROGRAMS = ("ip", "nft", "nsenter", "tc", "unshare")
 
@@ -40,10 +39,7 @@ Link = tuple[str, str]
 
 def unavailable() -> str:
     """Why there can be no such network here; empty where there can."""
-    if os.geteuid() != 0:
-        return "network namespaces need root"
-    missing = [program for program in PROGRAMS if shutil.which(program) is None]
-    return f"not installed: {', '.join(missing)}" if missing else ""
+    return "" if os.geteuid() == 0 else "network namespaces need root"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +63,8 @@ class Network:
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
+        for program in PROGRAMS:
+            find_program(program)
         async with AsyncExitStack() as stack:
             self._router = await _namespace(stack)
             await _inside(self._router, "sh", "-c", _FORWARD)

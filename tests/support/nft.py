@@ -2,16 +2,14 @@
 
 import asyncio
 import os
-import shutil
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 
 import pytest
 
-needs_nft = pytest.mark.skipif(
-    os.geteuid() != 0 or shutil.which("nft") is None,
-    reason="to drop packets, nft(8) has to be there and the tests have to run as root",
-)
+from support.processes import find_program
+
+needs_nft = pytest.mark.skipif(os.geteuid() != 0, reason="only root may drop packets by nft(8)")
 
 
 @asynccontextmanager
@@ -31,7 +29,9 @@ async def cut(ways: Iterable[tuple[int, int]]) -> AsyncIterator[None]:
 
 async def _nft(script: str) -> None:
     program = await asyncio.create_subprocess_exec(
-        *("nft", "-f", "-"), stdin=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+        *(find_program("nft"), "-f", "-"),
+        stdin=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
     )
     _, errors = await program.communicate(script.encode())
     assert program.returncode == 0, errors.decode()

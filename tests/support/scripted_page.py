@@ -1,8 +1,11 @@
 """People at the page, in a conference whose trees the test chooses."""
 
+import json
+
 from playwright.async_api import Page, expect
 
 from support.browser import Browser, Listener
+from support.firefox import Firefox
 from support.scripted_signalling import ScriptedServer
 
 NAMES = ("Ana Lopes", "Ben", "Chloé", "Dmitri")
@@ -24,6 +27,24 @@ async def join(
     await state_is(page, "joined")
     listener.own = str(await page.get_attribute(".tile.you", "data-participant"))
     return listener
+
+
+async def firefox_joins(
+    firefox: Firefox, server: ScriptedServer, person: int, *scripts: str
+) -> None:
+    """The same in Firefox, which has no devices but what `scripts` give it."""
+    for script in scripts:
+        await firefox.command(
+            "script.addPreloadScript", functionDeclaration=f"() => {{{script}\n}}"
+        )
+    await firefox.show(f"{server.url}/demo")
+    await firefox.evaluate(f"""(async () => {{
+        document.querySelector("#name").value = {json.dumps(NAMES[person])};
+        while (document.documentElement.dataset.state !== "joined") {{
+            document.querySelector("#join-button").click();
+            await new Promise((resolve) => setTimeout(resolve, 100));
+        }}
+    }})()""")
 
 
 async def state_is(page: Page, state: str) -> None:
