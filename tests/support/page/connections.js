@@ -15,19 +15,38 @@ globalThis.connections = (() => {
   };
   const open = () => [...made].filter(({ connectionState }) => connectionState !== "closed");
 
-  /** RTP packets sent up to now of tracks that came in over another connection, by kind. */
-  async function relayed() {
+  /** The senders with a track, and whether that came in over another connection. */
+  function senders() {
     const received = new Set(
       open().flatMap((connection) => connection.getReceivers().map(({ track }) => track)),
     );
+    return open()
+      .flatMap((connection) => connection.getSenders())
+      .filter(({ track }) => track !== null)
+      .map((sender) => ({ sender, relays: received.has(sender.track) }));
+  }
+
+  async function packetsSent(sender) {
+    const reports = [...(await sender.getStats()).values()];
+    return reports.reduce((sum, { packetsSent = 0 }) => sum + packetsSent, 0);
+  }
+
+  /** RTP packets sent up to now of tracks that came in over another connection, by kind. */
+  async function relayed() {
     const packets = { audio: 0, video: 0 };
-    for (const sender of open().flatMap((connection) => connection.getSenders())) {
-      if (!received.has(sender.track)) continue;
-      for (const report of (await sender.getStats()).values()) {
-        if (report.type === "outbound-rtp") packets[report.kind] += report.packetsSent;
-      }
+    for (const { sender, relays } of senders()) {
+      if (relays) packets[sender.track.kind] += await packetsSent(sender);
     }
     return packets;
+  }
+
+  /** Those senders of this page's own sound and pictures that send packets within half a second. */
+  async function speaking() {
+    const own = senders().filter(({ relays }) => !relays);
+    const before = await Promise.all(own.map(({ sender }) => packetsSent(sender)));
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    const after = await Promise.all(own.map(({ sender }) => packetsSent(sender)));
+    return own.filter((_, at) => after[at] > before[at]).length;
   }
 
   /** What the open ones report of themselves (W3C WebRTC Statistics). */
@@ -59,5 +78,5 @@ globalThis.connections = (() => {
     return local.filter(({ protocol }) => protocol === "udp").map(({ port }) => port);
   }
 
-  return { open: () => open().length, played, ports, relayed, reports, ways };
+  return { open: () => open().length, played, ports, relayed, reports, speaking, ways };
 })();
