@@ -14,6 +14,8 @@ const CHANNEL = { id: 0, label: "control" };
 const MAX_BUFFERED = 16_384;
 const MAX_MESSAGE = 65_536;
 const MAX_LEVEL = 127;
+/** What is left out where much waits, or nothing can be said yet. */
+const PASSING = new Set(["levels", "alive"]);
 
 /**
  * How loud sources are: 1 is as loud as can be, 0 silence.
@@ -23,7 +25,7 @@ const MAX_LEVEL = 127;
 
 /**
  * @typedef {{type: "levels", levels: Levels} | {type: "adopt" | "release", track: Track}
- *   | {type: "alive"}} Word
+ *   | {type: "alive"} | {type: "bye"}} Word "bye": the speaker leaves, nothing comes from it any more
  */
 
 /** @param {Word} word */
@@ -35,6 +37,7 @@ export function encode(word) {
     case "release":
       return JSON.stringify({ type: word.type, ...word.track });
     case "alive":
+    case "bye":
       return JSON.stringify(word);
   }
 }
@@ -65,7 +68,8 @@ export function decode(text) {
       return { type: message.type, track: { source, kind } };
     }
     case "alive":
-      return { type: "alive" };
+    case "bye":
+      return { type: message.type };
     default:
       return null;
   }
@@ -130,7 +134,7 @@ export class Control {
   /** @param {Word} word */
   say(word) {
     const { readyState, bufferedAmount } = this.#channel;
-    const matters = word.type === "adopt" || word.type === "release";
+    const matters = !PASSING.has(word.type);
     if (readyState === "open" && (matters || bufferedAmount < MAX_BUFFERED)) {
       this.#channel.send(encode(word));
     } else if (readyState === "connecting" && matters) {

@@ -8,12 +8,16 @@ import { IS_FIREFOX } from "./firefox.js";
  */
 export const PAINTS = IS_FIREFOX;
 
-const SIZE = 32;
+/** Pixels, of each side: no picture of anybody's is so small. */
+export const PAINTED_SIZE = 32;
 const COLOURS = ["#112233", "#112244"];
 
 /** A track that has a new frame whenever `paint` is called, if the page is shown. */
 export function paintedDummy() {
-  const canvas = Object.assign(document.createElement("canvas"), { width: SIZE, height: SIZE });
+  const canvas = Object.assign(document.createElement("canvas"), {
+    width: PAINTED_SIZE,
+    height: PAINTED_SIZE,
+  });
   const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
   const stream = canvas.captureStream(0);
   const [track] = /** @type {[CanvasCaptureMediaStreamTrack]} */ (stream.getVideoTracks());
@@ -22,7 +26,7 @@ export function paintedDummy() {
   let count = 0;
   const paint = () => {
     context.fillStyle = COLOURS[(count += 1) % COLOURS.length] ?? "";
-    context.fillRect(0, 0, SIZE, SIZE);
+    context.fillRect(0, 0, PAINTED_SIZE, PAINTED_SIZE);
     requester.requestFrame();
   };
   paint();

@@ -116,7 +116,7 @@ export class Exchange {
     const before = line.order;
     line.order = order;
     if (before.feed === null || order.feed === null || before.painted !== order.painted) {
-      line.outlet = this.#outlet(line.kind, order);
+      line.outlet = this.#outlet(line.kind, order, before.painted);
     } else if (before.feed !== order.feed) line.outlet.moved();
     this.#look(id, line, now);
   }
@@ -219,10 +219,11 @@ export class Exchange {
   /**
    * @param {MediaKind} kind
    * @param {Order} order
+   * @param {boolean} [painted] whether its dummies were painted up to now
    * @returns {Outlet<F>}
    */
-  #outlet(kind, { feed }) {
-    if (feed === null) return new Pass(kind, { encoder: this.#random(), number: 0 });
+  #outlet(kind, { feed }, painted = false) {
+    if (feed === null) return new Pass(kind, { encoder: this.#random(), number: 0 }, painted);
     return kind === "audio" ? new SoundSwap() : new PictureSwap();
   }
 

@@ -6,7 +6,9 @@
  * `Pass` is for what we encode ourselves: own sound and pictures, and re-forwarding.
  */
 
+import { PAINTED_SIZE } from "./dummies.js";
 import { framesBetween, nextStamp, stamped } from "./stamp.js";
+import { keyFrameSize } from "./vp8.js";
 
 /** @import {MediaKind} from "./protocol.js" */
 /** @import {Payload} from "./feed.js" */
@@ -251,14 +253,17 @@ export class Pass {
   wantsKey;
   waiting = 0;
   #stamp;
+  #painted;
 
   /**
    * @param {MediaKind} kind
    * @param {Stamp} stamp of the first frame
+   * @param {boolean} [painted] painted dummies, asked for before, may still come first
    */
-  constructor(kind, stamp) {
+  constructor(kind, stamp, painted = false) {
     this.wantsKey = kind === "video";
     this.#stamp = kind === "video" ? stamp : null;
+    this.#painted = painted;
   }
 
   moved() {}
@@ -268,8 +273,10 @@ export class Pass {
    * @returns {Written<F>[]}
    */
   dummy({ frame, data, key }) {
-    if (key) this.wantsKey = false;
-    if (this.wantsKey) return [];
+    if (this.wantsKey) {
+      if (!key || (this.#painted && isPainted(data()))) return [];
+      this.wantsKey = false;
+    }
     if (this.#stamp === null) return [{ frame, data: data() }];
     const written = { frame, data: stamped(data(), this.#stamp) };
     this.#stamp = nextStamp(this.#stamp);
@@ -279,6 +286,12 @@ export class Pass {
   payload() {
     return [];
   }
+}
+
+/** @param {ArrayBuffer} data of a key frame */
+function isPainted(data) {
+  const size = keyFrameSize(data);
+  return size?.width === PAINTED_SIZE && size.height === PAINTED_SIZE;
 }
 
 /**

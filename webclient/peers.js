@@ -181,6 +181,8 @@ export class Peers {
   close() {
     clearInterval(this.#lookTimer);
     this.#forgetSeatTroubles();
+    // First, as closing takes some milliseconds for each: they ask their standby parents meanwhile.
+    for (const neighbour of this.#neighbours.values()) neighbour.say({ type: "bye" });
     for (const neighbour of this.#neighbours.values()) neighbour.close();
     this.#neighbours.clear();
     this.#silent.play(new Set());
@@ -283,7 +285,15 @@ export class Peers {
       case "release":
         this.#mending.give(from, word.track, word.type === "adopt");
         return this.#flow();
+      case "bye":
+        return this.#lose(from);
     }
+  }
+
+  /** @param {string} id of a neighbour from whom nothing comes any more */
+  #lose(id) {
+    this.#mending.lost(id);
+    this.#flow();
   }
 
   /**
@@ -333,11 +343,7 @@ export class Peers {
         state: (state) => this.#stateChanged(id, state),
         unanswered: () => this.renewSeat(),
         heard: (word) => this.#heard(id, word),
-        lost: () => {
-          if (this.#neighbours.get(id) !== neighbour) return;
-          this.#mending.lost(id);
-          this.#flow();
-        },
+        lost: () => this.#neighbours.get(id) === neighbour && this.#lose(id),
       },
     );
     this.#neighbours.set(id, neighbour);

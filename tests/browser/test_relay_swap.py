@@ -301,13 +301,31 @@ async def methods(firefox: Firefox) -> dict[str, str]:
     return {edge["kind"]: edge["method"] for edge in await firefox.evaluate("trestle.stats()")}
 
 
+LATE_DUMMIES = """
+const requestFrame = CanvasCaptureMediaStream.prototype.requestFrame;
+CanvasCaptureMediaStream.prototype.requestFrame = function () {
+  requestFrame.call(this);
+  setTimeout(() => {
+    this.canvas.getContext("2d").fillRect(0, 0, 9, 9);
+    requestFrame.call(this);
+  }, 100);
+};
+const replaceTrack = RTCRtpSender.prototype.replaceTrack;
+RTCRtpSender.prototype.replaceTrack = async function (track) {
+  if (track?.kind === "video") await new Promise((resolve) => setTimeout(resolve, 400));
+  return replaceTrack.call(this, track);
+};
+"""
+"""Some are painted, and encoded, when real pictures have been asked for: as on a busy machine."""
+
+
 @pytest.mark.timeout(150)
 async def test_firefox_passes_on_what_chromium_sends_to_chromium(
     server: ScriptedServer, browser: Browser, tmp_path: Path
 ) -> None:
     root = await join(browser, server)
     async with Firefox(tmp_path) as firefox:
-        await firefox_joins(firefox, server, 1, NO_DEVICES)
+        await firefox_joins(firefox, server, 1, NO_DEVICES, LATE_DUMMIES)
         leaf = await join(browser, server, 2)
         await chain(server, 1, 2, 3)
         await pictures(leaf.page, 2)

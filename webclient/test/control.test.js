@@ -35,6 +35,6 @@ test("a parent is asked, and asked no more, for one stream", () => {
   assert.equal(decode('{"type":"release","source":"ana","kind":"smell"}'), null);
 });
 
-test("a sign of life is one", () => {
-  assert.deepEqual(decode(encode({ type: "alive" })), { type: "alive" });
+test("a sign of life is one, and a farewell", () => {
+  for (const type of ["alive", "bye"]) assert.deepEqual(decode(encode({ type })), { type });
 });

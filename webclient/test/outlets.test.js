@@ -206,6 +206,21 @@ test("our own pictures pass from a key frame on, each with the next number", () 
   assert.deepEqual(stampOf(second.data), { encoder: 5, number: 0 });
 });
 
+test("a dummy that was painted before is not taken for our own picture", () => {
+  const key = (width, height) => {
+    const data = new Uint8Array([0, 0, 0, 0x9d, 1, 0x2a, width, 0, height, 0]);
+    return { frame: `${width}x${height}`, data: () => data.buffer, time: 0, key: true };
+  };
+  const outlet = new Pass("video", { encoder: 5, number: 0 }, true);
+  assert.deepEqual(outlet.dummy(key(32, 32)), []);
+  assert.equal(outlet.wantsKey, true);
+  assert.deepEqual(outlet.dummy(dummy(1)), []);
+  const [written] = outlet.dummy(key(160, 90));
+  assert.equal(written.frame, "160x90");
+  assert.deepEqual(stampOf(written.data), { encoder: 5, number: 0 });
+  assert.equal(new Pass("video", { encoder: 5, number: 0 }).dummy(key(32, 32)).length, 1);
+});
+
 test("our own sound passes as it is", () => {
   const [written] = new Pass("audio", { encoder: 5, number: 0 }).dummy(dummy(4));
   assert.equal(written.frame, 4);
