@@ -41,8 +41,10 @@ import { keyFrameSize } from "./vp8.js";
  * each still finds the one of its time. A dummy that waits delays nothing.
  */
 const SOUND_DUMMIES = 25;
-/** Before the first payload so many have to be here: they come in bursts, as a sound card wants them. */
-const SOUND_MARGIN = 3;
+/** So many are kept ahead: they come in bursts, as a sound card wants them. */
+const SOUND_MARGIN = 2;
+/** A jump by more than this, 60 ms, is a pause of the sound's. */
+const PAUSE = 2_880;
 /** Payloads of sound that wait for a dummy, 100 ms: after a stall of ours dummies come in a burst. */
 const SOUND_PAYLOADS = 5;
 /** Opus ticks at 48 kHz (RFC 7587, section 4.1): a jump of more than a second is a new stream. */
@@ -59,6 +61,9 @@ const PICTURE_PAYLOADS = 60;
  * Each payload goes on the dummy that is as far from the last one as the payload is from its last:
  * so losses, pauses (DTX) and packets of any length look to the child as they did to us.
  *
+ * The first goes on the first dummy: who lost its parent waits for it. A margin, so that none has to
+ * wait for its dummy, is taken out of the first pause.
+ *
  * @template F
  * @implements {Outlet<F>}
  */
@@ -66,13 +71,13 @@ export class SoundSwap {
   wantsKey = false;
   /** @type {Dummy<F>[]} */
   #dummies = [];
-  /** @type {Payload[]} */
+  /** `pause`: it comes after one.
+   * @type {(Payload & {pause: boolean})[]} */
   #payloads = [];
   /** What a dummy's time is more than its payload's; null: to be found.
    * @type {number | null} */
   #offset = null;
   #lastTime = 0;
-  #begun = false;
 
   get waiting() {
     return this.#dummies.length;
@@ -92,9 +97,10 @@ export class SoundSwap {
 
   /** @param {Payload} payload */
   payload(payload) {
-    if (Math.abs(clockDifference(payload.time, this.#lastTime)) > NEW_STREAM) this.#offset = null;
+    const passed = clockDifference(payload.time, this.#lastTime);
+    if (Math.abs(passed) > NEW_STREAM) this.#offset = null;
     this.#lastTime = payload.time;
-    this.#payloads.push(payload);
+    this.#payloads.push({ ...payload, pause: passed > PAUSE });
     if (this.#offset === null) {
       this.#payloads.splice(0, this.#payloads.length - 1);
     } else if (this.#payloads.length > SOUND_PAYLOADS) {
@@ -107,24 +113,30 @@ export class SoundSwap {
   #pair() {
     /** @type {Written<F>[]} */
     const written = [];
-    this.#begun ||= this.#dummies.length >= SOUND_MARGIN;
-    if (!this.#begun) return written;
     for (;;) {
       const [payload] = this.#payloads;
       if (payload === undefined) return written;
-      const offset = this.#offset;
-      if (offset !== null) {
-        const early = this.#dummies.findIndex(
-          ({ time }) => clockDifference(time, payload.time + offset) >= 0,
-        );
-        this.#dummies.splice(0, early < 0 ? this.#dummies.length : early);
-      }
+      this.#dummies.splice(0, this.#early(payload));
       const dummy = this.#dummies.shift();
       if (dummy === undefined) return written;
       this.#offset = clockDifference(dummy.time, payload.time);
       this.#payloads.shift();
       written.push({ frame: dummy.frame, data: payload.data });
     }
+  }
+
+  /**
+   * How many dummies are too early for a payload.
+   *
+   * @param {Payload & {pause: boolean}} payload
+   */
+  #early({ time, pause }) {
+    const offset = this.#offset;
+    if (offset === null) return 0;
+    const at = this.#dummies.findIndex((dummy) => clockDifference(dummy.time, time + offset) >= 0);
+    const early = at < 0 ? this.#dummies.length : at;
+    // A pause may be shorter by as many dummies as lack.
+    return pause ? Math.max(0, Math.min(early, this.#dummies.length - 1 - SOUND_MARGIN)) : early;
   }
 }
 

@@ -37,12 +37,34 @@ test("sound goes at once, on dummies that wait", () => {
   assert.equal(pairs(outlet.payload(payload(2))), "2@11");
 });
 
-test("before the first dummies are there only the newest sound is kept", () => {
+test("before the first dummy is there only the newest sound is kept, and goes with it", () => {
   const outlet = new SoundSwap();
   outlet.payload(payload(1));
   outlet.payload(payload(2));
-  for (const number of [10, 11]) assert.equal(pairs(outlet.dummy(dummy(number))), "");
-  assert.equal(pairs(outlet.dummy(dummy(12))), "2@10");
+  assert.equal(pairs(outlet.dummy(dummy(10))), "2@10");
+});
+
+test("a pause is shorter where dummies have been late: two are ahead from then on", () => {
+  const outlet = new SoundSwap();
+  outlet.payload(payload(1));
+  assert.equal(pairs(outlet.dummy(dummy(10))), "1@10");
+  outlet.payload(payload(2));
+  assert.equal(pairs(outlet.dummy(dummy(11))), "2@11");
+  for (let number = 12; number <= 28; number += 1) outlet.dummy(dummy(number));
+  // Its own would be 29, which is not there yet.
+  assert.equal(pairs(outlet.payload(payload(20))), "20@26");
+  assert.equal(outlet.waiting, 2);
+  outlet.dummy(dummy(29));
+  assert.equal(pairs(outlet.payload(payload(21))), "21@27");
+});
+
+test("a pause of a few packets that were lost stays as it is", () => {
+  const outlet = new SoundSwap();
+  outlet.payload(payload(1));
+  outlet.dummy(dummy(10));
+  for (const number of [11, 12]) outlet.dummy(dummy(number));
+  assert.equal(pairs(outlet.payload(payload(4))), "");
+  assert.equal(pairs(outlet.dummy(dummy(13))), "4@13");
 });
 
 test("a lost packet is a gap for the child too, in the same place", () => {
