@@ -6,6 +6,8 @@
  * has fallen silent is missed soon. Where no neighbour is heard, the line that is gone is ours.
  */
 
+import { isSilent } from "./dtx.js";
+
 /** A neighbour of whom nothing came for so long is taken for dead, ms. */
 const DEAD_AFTER_MS = 150;
 /** Without a frame for so long a stream is missed; pictures at `PICTURES` of their usual distance. */
@@ -31,9 +33,6 @@ const STALL_MS = 50;
  * that what comes by fits and starts, as while people join, is not missed at once. */
 const DENSE_FRAMES = 25;
 const DENSE_MS = 100;
-/** With so few octets Opus says silence: eight frames of 3, and then in each pause one of 1 and one
- * of 3. */
-const SILENT_OCTETS = 3;
 /** A few frames tell how often pictures come; a long break does not. */
 const PICTURE_MS = 40;
 const LEARNING = 1 / 8;
@@ -75,7 +74,7 @@ class Pulse {
   frame(octets, now) {
     const distance = now - this.lastAt;
     this.lastAt = now;
-    this.#row = distance <= DENSE_MS && octets > SILENT_OCTETS ? this.#row + 1 : 0;
+    this.#row = distance <= DENSE_MS && !isSilent(octets) ? this.#row + 1 : 0;
     this.#distance += LEARNING * (Math.min(distance, MAX_DISTANCE_MS) - this.#distance);
   }
 

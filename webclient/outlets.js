@@ -3,14 +3,14 @@
  *
  * A browser sends only frames of the sender's own encoder, so each payload needs a dummy. A few
  * of them wait here, so that a payload goes at once; RTP numbers and times are the dummies'.
- * `Pass` is for what we encode ourselves: own sound and pictures, and re-forwarding.
+ * `SoundPass` and `PicturePass` are for what we encode ourselves: our own, and re-forwarding.
  */
 
+import { PauseBeginning } from "./dtx.js";
 import { PAINTED_SIZE } from "./dummies.js";
 import { framesBetween, nextStamp, stamped } from "./stamp.js";
 import { keyFrameSize } from "./vp8.js";
 
-/** @import {MediaKind} from "./protocol.js" */
 /** @import {Payload} from "./feed.js" */
 /** @import {Stamp} from "./stamp.js" */
 
@@ -47,6 +47,8 @@ const SOUND_MARGIN = 2;
 const PAUSE = 2_880;
 /** Payloads of sound that wait for a dummy, 100 ms: after a stall of ours dummies come in a burst. */
 const SOUND_PAYLOADS = 5;
+/** Where nothing follows a frame of silence for so long, ms, a pause has begun. */
+const PAUSE_BEGINS_MS = 25;
 /** Opus ticks at 48 kHz (RFC 7587, section 4.1): a jump of more than a second is a new stream. */
 const NEW_STREAM = 48_000;
 
@@ -78,6 +80,7 @@ export class SoundSwap {
    * @type {number | null} */
   #offset = null;
   #lastTime = 0;
+  #beginning = new PauseBeginning();
 
   get waiting() {
     return this.#dummies.length;
@@ -88,15 +91,22 @@ export class SoundSwap {
     this.#payloads = [];
   }
 
-  /** @param {Dummy<F>} dummy */
-  dummy(dummy) {
+  /**
+   * @param {Dummy<F>} dummy
+   * @param {number} now ms
+   */
+  dummy(dummy, now) {
     this.#dummies.push(dummy);
     if (this.#dummies.length > SOUND_DUMMIES) this.#dummies.shift();
-    return this.#pair();
+    const written = this.#pair(now);
+    return written.length > 0 ? written : this.#again(now);
   }
 
-  /** @param {Payload} payload */
-  payload(payload) {
+  /**
+   * @param {Payload} payload
+   * @param {number} now ms
+   */
+  payload(payload, now) {
     const passed = clockDifference(payload.time, this.#lastTime);
     if (Math.abs(passed) > NEW_STREAM) this.#offset = null;
     this.#lastTime = payload.time;
@@ -107,10 +117,11 @@ export class SoundSwap {
       this.#payloads.splice(0, this.#payloads.length - 1);
       this.#offset = null;
     }
-    return this.#pair();
+    return this.#pair(now);
   }
 
-  #pair() {
+  /** @param {number} now */
+  #pair(now) {
     /** @type {Written<F>[]} */
     const written = [];
     for (;;) {
@@ -121,8 +132,17 @@ export class SoundSwap {
       if (dummy === undefined) return written;
       this.#offset = clockDifference(dummy.time, payload.time);
       this.#payloads.shift();
+      this.#beginning.goes(payload.data, now);
       written.push({ frame: dummy.frame, data: payload.data });
     }
+  }
+
+  /** @param {number} now */
+  #again(now) {
+    if (this.#dummies.length === 0) return [];
+    const data = this.#beginning.again(now - PAUSE_BEGINS_MS);
+    const dummy = data && this.#dummies.shift();
+    return dummy ? [{ frame: dummy.frame, data }] : [];
   }
 
   /**
@@ -256,25 +276,57 @@ export class PictureSwap {
 }
 
 /**
- * Our own encoder's frames as they are; pictures from a key frame on, and stamped.
+ * Our own encoder's sound as it is. In a pause it makes frames without data, of which none is sent;
+ * they can carry some.
  *
  * @template F
  * @implements {Outlet<F>}
  */
-export class Pass {
-  wantsKey;
+export class SoundPass {
+  wantsKey = false;
+  waiting = 0;
+  #beginning = new PauseBeginning();
+
+  moved() {}
+
+  /**
+   * @param {Dummy<F>} dummy
+   * @param {number} now ms
+   * @returns {Written<F>[]}
+   */
+  dummy({ frame, data: made }, now) {
+    const data = made();
+    if (data.byteLength === 0) {
+      const again = this.#beginning.again(now);
+      return again ? [{ frame, data: again }] : [];
+    }
+    this.#beginning.goes(data, now);
+    return [{ frame, data }];
+  }
+
+  payload() {
+    return [];
+  }
+}
+
+/**
+ * Our own encoder's pictures, from a key frame on, and stamped.
+ *
+ * @template F
+ * @implements {Outlet<F>}
+ */
+export class PicturePass {
+  wantsKey = true;
   waiting = 0;
   #stamp;
   #painted;
 
   /**
-   * @param {MediaKind} kind
    * @param {Stamp} stamp of the first frame
    * @param {boolean} [painted] painted dummies, asked for before, may still come first
    */
-  constructor(kind, stamp, painted = false) {
-    this.wantsKey = kind === "video";
-    this.#stamp = kind === "video" ? stamp : null;
+  constructor(stamp, painted = false) {
+    this.#stamp = stamp;
     this.#painted = painted;
   }
 
@@ -289,7 +341,6 @@ export class Pass {
       if (!key || (this.#painted && isPainted(data()))) return [];
       this.wantsKey = false;
     }
-    if (this.#stamp === null) return [{ frame, data: data() }];
     const written = { frame, data: stamped(data(), this.#stamp) };
     this.#stamp = nextStamp(this.#stamp);
     return [written];

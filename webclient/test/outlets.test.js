@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Pass, PictureSwap, SoundSwap } from "../outlets.js";
+import { PicturePass, PictureSwap, SoundPass, SoundSwap } from "../outlets.js";
 import { stampOf } from "../stamp.js";
 
 const PACKET = 960;
@@ -132,6 +132,33 @@ test("another feed's sound goes on with the next dummy, whatever its times are",
   assert.equal(pairs(outlet.payload(payload(8, { time: 2 ** 31 + 5 }))), "8@12");
 });
 
+/** A frame of Opus with so many octets, of which the first is the same. */
+const opus = (number, ...octets) => ({ ...payload(number), data: new Uint8Array(octets).buffer });
+/** The same as our own encoder makes it. */
+const own = (frame, ...octets) => ({ ...dummy(frame), data: () => new Uint8Array(octets).buffer });
+/** Which octets went on which dummy. */
+const octets = (written) => written.map(({ frame, data }) => [frame, ...new Uint8Array(data)]);
+
+test("what begins a pause is said twice, some time after it", () => {
+  const outlet = runningSound();
+  assert.deepEqual(octets(outlet.payload(opus(1, 9, 8, 7), 0)), [[10, 9, 8, 7]]);
+  assert.deepEqual(octets(outlet.payload(opus(2, 9), 20)), [[11, 9]]);
+  assert.deepEqual(octets(outlet.dummy(dummy(13), 40)), []);
+  assert.deepEqual(octets(outlet.dummy(dummy(14), 60)), [[12, 9]]);
+  assert.deepEqual(octets(outlet.dummy(dummy(15), 80)), []);
+  for (let number = 16; number <= 31; number += 1) outlet.dummy(dummy(number), 20 * number - 220);
+  assert.deepEqual(octets(outlet.payload(opus(21, 9, 8, 7), 400)), [[29, 9, 8, 7]]);
+});
+
+test("what was said twice already is not said again, and neither is sound", () => {
+  const outlet = runningSound();
+  outlet.payload(opus(1, 9), 0);
+  outlet.payload(opus(2, 9), 20);
+  assert.deepEqual(octets(outlet.dummy(dummy(13), 90)), []);
+  outlet.payload(opus(6, 9, 8, 7, 6), 100);
+  assert.deepEqual(octets(outlet.dummy(dummy(14), 190)), []);
+});
+
 /** Runs, with one dummy ahead. */
 function runningPictures() {
   const outlet = new PictureSwap();
@@ -220,7 +247,7 @@ test("a queue that does not get empty is left behind by a key frame", () => {
 });
 
 test("our own pictures pass from a key frame on, each with the next number", () => {
-  const outlet = new Pass("video", { encoder: 5, number: 0xffff });
+  const outlet = new PicturePass({ encoder: 5, number: 0xffff });
   assert.deepEqual(outlet.dummy(dummy(1)), []);
   const [first] = outlet.dummy(dummy(2, { key: true }));
   const [second] = outlet.dummy(dummy(3));
@@ -233,18 +260,27 @@ test("a dummy that was painted before is not taken for our own picture", () => {
     const data = new Uint8Array([0, 0, 0, 0x9d, 1, 0x2a, width, 0, height, 0]);
     return { frame: `${width}x${height}`, data: () => data.buffer, time: 0, key: true };
   };
-  const outlet = new Pass("video", { encoder: 5, number: 0 }, true);
+  const outlet = new PicturePass({ encoder: 5, number: 0 }, true);
   assert.deepEqual(outlet.dummy(key(32, 32)), []);
   assert.equal(outlet.wantsKey, true);
   assert.deepEqual(outlet.dummy(dummy(1)), []);
   const [written] = outlet.dummy(key(160, 90));
   assert.equal(written.frame, "160x90");
   assert.deepEqual(stampOf(written.data), { encoder: 5, number: 0 });
-  assert.equal(new Pass("video", { encoder: 5, number: 0 }).dummy(key(32, 32)).length, 1);
+  assert.equal(new PicturePass({ encoder: 5, number: 0 }).dummy(key(32, 32)).length, 1);
 });
 
 test("our own sound passes as it is", () => {
-  const [written] = new Pass("audio", { encoder: 5, number: 0 }).dummy(dummy(4));
-  assert.equal(written.frame, 4);
-  assert.equal(written.data.byteLength, 4);
+  const outlet = new SoundPass();
+  assert.deepEqual(octets(outlet.dummy(own(1, 9, 8, 7, 6), 0)), [[1, 9, 8, 7, 6]]);
+  assert.deepEqual(octets(outlet.dummy(own(2), 20)), []);
+});
+
+test("of our own sound, too, what begins a pause is said twice, on a frame without data", () => {
+  const outlet = new SoundPass();
+  outlet.dummy(own(1, 9, 8, 7), 0);
+  assert.deepEqual(octets(outlet.dummy(own(2, 9), 20)), [[2, 9]]);
+  assert.deepEqual(octets(outlet.dummy(own(3), 40)), [[3, 9]]);
+  assert.deepEqual(octets(outlet.dummy(own(4), 60)), []);
+  assert.deepEqual(octets(outlet.dummy(own(5, 9, 8, 7), 80)), [[5, 9, 8, 7]]);
 });
