@@ -12,6 +12,7 @@ import { noPathText } from "./path-watch.js";
 import { publishedOf } from "./protocol.js";
 import { arrived, isPolite, plan, playable, select, shown, wants } from "./relay.js";
 import { EMPTY_ROOM, edgeKey, reachable } from "./room.js";
+import { SeatRetry } from "./seat-retry.js";
 import { SilentPlayers } from "./silent.js";
 
 /** @import {Levels, Word} from "./control.js" */
@@ -22,9 +23,6 @@ import { SilentPlayers } from "./silent.js";
 
 /** @typedef {Partial<Record<PublishedKind, MediaStreamTrack>>} SourceTracks */
 
-/** A seat that fails again and again is left alone after this many connections. */
-const MAX_SEAT_ATTEMPTS = 5;
-const SEAT_RETRY_MS = 1_000;
 /** How often links are seen after that carry what we pass on. */
 const LOOK_INTERVAL_MS = 2_000;
 
@@ -53,9 +51,15 @@ export class Peers {
    * @type {Set<string>} */
   #troubled = new Set();
   #seatConnections = 0;
-  #seatAttempts = 0;
-  /** @type {ReturnType<typeof setTimeout> | undefined} */
-  #seatTimer;
+  #seatRetry = new SeatRetry({
+    again: () => {
+      const { seat } = this.#room;
+      this.#neighbours.get(seat)?.close();
+      this.#neighbours.delete(seat);
+      this.#flow();
+    },
+    over: () => this.#trouble(this.#room.seat, false),
+  });
   /** @type {ReturnType<typeof setInterval> | undefined} */
   #lookTimer;
   #forwarder = new Forwarder({
@@ -111,7 +115,7 @@ export class Peers {
   networkChanged() {
     for (const neighbour of this.#neighbours.values()) neighbour.networkChanged();
     if (!this.#neighbours.has(this.#room.seat)) return;
-    this.#forgetSeatTroubles();
+    this.#seatRetry.reset();
     this.renewSeat();
   }
 
@@ -180,7 +184,7 @@ export class Peers {
 
   close() {
     clearInterval(this.#lookTimer);
-    this.#forgetSeatTroubles();
+    this.#seatRetry.reset();
     // First, as closing takes some milliseconds for each: they ask their standby parents meanwhile.
     for (const neighbour of this.#neighbours.values()) neighbour.say({ type: "bye" });
     for (const neighbour of this.#neighbours.values()) neighbour.close();
@@ -204,9 +208,9 @@ export class Peers {
     const left = [...this.#neighbours].filter(([id]) => !stay.has(id));
     for (const [id] of left) this.#neighbours.delete(id);
     this.#endTroubles();
-    if (!stay.has(room.seat)) this.#forgetSeatTroubles();
-    else if (changed && this.#seatAttempts >= MAX_SEAT_ATTEMPTS) {
-      this.#forgetSeatTroubles();
+    if (!stay.has(room.seat)) this.#seatRetry.reset();
+    else if (changed && this.#seatRetry.isOver) {
+      this.#seatRetry.reset();
       this.renewSeat();
     }
     this.#mending.update(room);
@@ -230,17 +234,9 @@ export class Peers {
     return this.#neighbours.get(this.#room.seat)?.offering ?? false;
   }
 
-  /** A connection that is stuck cannot go on from there. One mishap can be told more than once. */
+  /** Makes a new connection with the seat, in place of one that is stuck. */
   renewSeat() {
-    if (this.#seatTimer !== undefined || this.#seatAttempts >= MAX_SEAT_ATTEMPTS) return;
-    this.#seatAttempts += 1;
-    if (this.#seatAttempts === MAX_SEAT_ATTEMPTS) return this.#trouble(this.#room.seat, false);
-    this.#seatTimer = setTimeout(() => {
-      this.#seatTimer = undefined;
-      this.#neighbours.get(this.#room.seat)?.close();
-      this.#neighbours.delete(this.#room.seat);
-      this.#flow();
-    }, SEAT_RETRY_MS * this.#seatAttempts);
+    this.#seatRetry.failed();
   }
 
   #flow() {
@@ -358,7 +354,7 @@ export class Peers {
     if (state === "connected") this.#mending.found(id);
     if (state === "connected" && this.#troubled.delete(id)) this.#on.trouble(id, null);
     if (id !== this.#room.seat) return;
-    if (state === "connected") this.#seatAttempts = 0;
+    if (state === "connected") this.#seatRetry.stands();
     if (state === "failed") this.renewSeat();
   }
 
@@ -398,11 +394,5 @@ export class Peers {
     const { you, edges } = this.#room;
     const ends = [you, id];
     return edges.some(({ parent, child }) => ends.includes(parent) && ends.includes(child));
-  }
-
-  #forgetSeatTroubles() {
-    clearTimeout(this.#seatTimer);
-    this.#seatTimer = undefined;
-    this.#seatAttempts = 0;
   }
 }
