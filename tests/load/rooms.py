@@ -23,10 +23,6 @@ from support.until import until
 CAMERAS = {5: Camera(90, 15), 7: Camera(90, 15), 10: Camera(0)}
 """By how many are in the room; the ten have no cameras: two cores cannot show 90 pictures."""
 
-TALKERS = {10: 1}
-"""How many of those who are there already are not muted: nine voices on ten pages need more than
-two cores by themselves. The newcomer always talks."""
-
 REPETITIONS = 5
 SETTLING = 1.5
 """Seconds in which a room is left alone after somebody came or went: the forest settles, too."""
@@ -103,8 +99,6 @@ async def room(peers: int, camera: Camera, repetitions: int) -> Room:
         browser = await stack.enter_async_context(Browser(camera))
         url = gateway.site.page_url(f"room{peers}")
         people = [await _join(browser, url, number) for number in range(peers - 1)]
-        for person in people[TALKERS.get(peers, peers) :]:
-            await person.page.keyboard.press("m")
         joinings = []
         for repetition in range(repetitions):
             await asyncio.sleep(SETTLING)
