@@ -6,7 +6,7 @@
  */
 
 import { Feed } from "./feed.js";
-import { PicturePass, PictureSwap, SoundPass, SoundSwap } from "./outlets.js";
+import { outletOf } from "./outlets.js";
 
 /** @import {MediaKind} from "./protocol.js" */
 /** @import {Payload} from "./feed.js" */
@@ -223,9 +223,7 @@ export class Exchange {
    * @returns {Outlet<F>}
    */
   #outlet(kind, { feed }, painted = false) {
-    if (kind === "audio") return feed === null ? new SoundPass() : new SoundSwap();
-    if (feed !== null) return new PictureSwap();
-    return new PicturePass({ encoder: this.#random(), number: 0 }, painted);
+    return outletOf(kind, feed === null, { encoder: this.#random(), number: 0 }, painted);
   }
 
   /**
