@@ -338,7 +338,7 @@ export class Peers {
         trouble: (lost) => this.#neighbours.get(id) === neighbour && this.#trouble(id, lost),
         state: (state) => this.#stateChanged(id, state),
         unanswered: () => this.renewSeat(),
-        heard: (word) => this.#heard(id, word),
+        heard: (word) => this.#neighbours.get(id) === neighbour && this.#heard(id, word),
         lost: () => this.#neighbours.get(id) === neighbour && this.#lose(id),
       },
     );

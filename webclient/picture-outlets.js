@@ -56,7 +56,7 @@ export class PictureSwap {
     this.#begun = true;
     this.#dummies.push(dummy);
     if (!this.#running) this.#trim();
-    else if (this.#dummies.length > PICTURE_DUMMIES) this.#stop();
+    else if (this.#dummies.length > PICTURE_DUMMIES) this.#run(false);
     return this.#pair(now);
   }
 
@@ -65,13 +65,14 @@ export class PictureSwap {
    * @param {number} now ms
    */
   payload(payload, now) {
-    if (payload.key) this.#start();
+    if (payload.key) this.#run(true);
     else if (!this.#running || !this.#follows(payload)) return [];
     this.#moved = false;
     this.#last = payload.stamp;
     this.#payloads.push(payload);
+    const tooMany = this.#payloads.length > PICTURE_PAYLOADS;
     const behind = now - this.#behindSince > BEHIND_MS;
-    if (this.#payloads.length > PICTURE_PAYLOADS || (behind && this.#mayCatchUp(now))) this.#stop();
+    if (tooMany || (behind && this.#mayCatchUp(now))) this.#run(false);
     return this.#pair(now);
   }
 
@@ -81,21 +82,14 @@ export class PictureSwap {
     const frames = framesBetween(this.#last, stamp);
     if (frames === 1) return true;
     // What we had already, from a new feed that lags behind the old one, is passed over.
-    if (frames === null || frames > 1) this.#stop();
+    if (frames === null || frames > 1) this.#run(false);
     return false;
   }
 
-  #start() {
-    this.#running = true;
-    this.wantsKey = false;
-    this.#payloads = [];
-    this.#behindSince = Infinity;
-    this.#trim();
-  }
-
-  #stop() {
-    this.#running = false;
-    this.wantsKey = true;
+  /** @param {boolean} running from a key frame on; if not, until one comes */
+  #run(running) {
+    this.#running = running;
+    this.wantsKey = !running;
     this.#payloads = [];
     this.#behindSince = Infinity;
     this.#trim();

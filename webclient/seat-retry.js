@@ -32,7 +32,7 @@ export class SeatRetry {
     }, RETRY_MS * this.#attempts);
   }
 
-  /** A connection stands; one that was given up may still be made anew. */
+  /** A connection stands. An attempt that is due still comes: it is for one that is stuck. */
   stands() {
     this.#attempts = 0;
   }

@@ -34,6 +34,13 @@ async def test_sound_goes_on_when_a_relay_is(how: str, rig: Failover) -> None:
     assert (ROOT, "audio", RELAY, LEAF) not in rig.server.ready - rig.server.edges
 
 
+async def test_who_hears_bye_asks_another_parent_while_frames_still_come(rig: Failover) -> None:
+    await rig.relay_says('{"type": "bye"}')
+    await rig.server.until(lambda: (ROOT, "audio", SPARE, LEAF) in rig.server.ready, seconds=20)
+    heard = (await rig.leaf.hears_each())[ROOT]
+    assert heard[HZ[0]] > AUDIBLE_DB
+
+
 async def test_pictures_come_back_too() -> None:
     async with Failover("audio", "high") as rig:
         await rig.ready()

@@ -102,7 +102,7 @@ class Person(Listener):
         return packets
 
     async def close_tab(self) -> None:
-        """Without a word of farewell; then the profile goes, with its idle HTTP connections."""
+        """Without asking to leave; then the profile goes, with its idle HTTP connections."""
         self.here = False
         await self.page.close()
         await self.page.context.close()

@@ -36,6 +36,17 @@ Exchange.prototype.payload = function (id, payload, now) {
 """
 """A page whose worker tells of each frame of sound; page/gaps.js."""
 
+_CHANNELS = """
+globalThis.channels = [];
+const create = RTCPeerConnection.prototype.createDataChannel;
+RTCPeerConnection.prototype.createDataChannel = function (...options) {
+  const channel = create.apply(this, options);
+  globalThis.channels.push(channel);
+  return channel;
+};
+"""
+"""A page whose data channels a test can use."""
+
 _SETTLING = 3.0
 """Seconds in which jitter buffers and pages come to rest."""
 _AFTER = 1.0
@@ -86,7 +97,7 @@ class Failover:
         await join(staying, self.server)
         known = set(family(os.getpid()))
         failing = await stack.enter_async_context(Browser(camera))
-        self.relay = await join(failing, self.server, 1)
+        self.relay = await join(failing, self.server, 1, _CHANNELS)
         self._renderers = [pid for pid in family(os.getpid()) if pid not in known and _renders(pid)]
         self.spare = await join(staying, self.server, 2)
         self.server.append_to["exchange.js"] = ARRIVALS
@@ -110,6 +121,11 @@ class Failover:
         await until(self.page, script)
         await self.page.evaluate("root => gaps.watch(root)", ROOT)
         await asyncio.sleep(_SETTLING)
+
+    async def relay_says(self, word: str) -> None:
+        """To all its neighbours, and goes on sending as before."""
+        script = "word => channels.forEach((one) => one.send(word))"
+        await self.relay.page.evaluate(script, word)
 
     async def gap(self, how: str) -> Gap:
         """The relay fails; for how long the leaf gets no sound of the root's."""

@@ -26,12 +26,14 @@ globalThis.connections = (() => {
       .map((sender) => ({ sender, relays: received.has(sender.track) }));
   }
 
+  /** RTP packets up to now; its transport has counters of the same name, for all senders together. */
   async function packetsSent(sender) {
     const reports = [...(await sender.getStats()).values()];
-    return reports.reduce((sum, { packetsSent = 0 }) => sum + packetsSent, 0);
+    const streams = reports.filter(({ type }) => type === "outbound-rtp");
+    return streams.reduce((sum, { packetsSent }) => sum + packetsSent, 0);
   }
 
-  /** RTP packets sent up to now of tracks that came in over another connection, by kind. */
+  /** RTP packets sent of tracks that came in over another connection, by kind. */
   async function relayed() {
     const packets = { audio: 0, video: 0 };
     for (const { sender, relays } of senders()) {
@@ -40,7 +42,7 @@ globalThis.connections = (() => {
     return packets;
   }
 
-  /** Those senders of this page's own sound and pictures that send packets within half a second. */
+  /** How many senders of this page's own sound and pictures send packets within half a second. */
   async function speaking() {
     const own = senders().filter(({ relays }) => !relays);
     const before = await Promise.all(own.map(({ sender }) => packetsSent(sender)));
