@@ -10,8 +10,9 @@ import { deviceOf } from "./machine.js";
 import { Peers } from "./peers.js";
 import { Reporting } from "./reporting.js";
 import { changeOfRights } from "./rights.js";
-import { EMPTY_ROOM, begun, edgeKey, reduce } from "./room.js";
+import { EMPTY_ROOM, begun, edgeKey, looksSame, reduce } from "./room.js";
 import { Signaling } from "./signaling.js";
+import { Soon } from "./soon.js";
 
 /** @import {Hearing} from "./hearing.js" */
 /** @import {LocalMedia} from "./media.js" */
@@ -32,7 +33,7 @@ const KINDS = /** @type {const} */ (["audio", "video", "screen"]);
 /**
  * @typedef {object} Handlers
  * @property {(state: Connection) => void} state
- * @property {(room: Room) => void} room
+ * @property {(room: Room) => void} room it looks otherwise now
  * @property {(streams: Map<string, SourceTracks>) => void} streams
  * @property {(levels: import("./control.js").Levels) => void} levels how loud sources are
  * @property {(text: string, about?: string) => void} notice something the person should know; what
@@ -68,6 +69,8 @@ export class Conference {
    * @type {Shows | null} */
   #shows = null;
   #closed = false;
+  /** Many edges come at once; what they mean is worked out once. */
+  #edges = new Soon(() => this.#update());
   #endWatch;
   #onMediaChange = () => this.#mediaChanged();
   #onVisible = () => document.visibilityState === "visible" && this.#signaling.retryNow();
@@ -176,8 +179,8 @@ export class Conference {
   /** We are out for the person, and stay for a moment for those whom we relay to. */
   leave() {
     this.#stop();
-    this.#peers.update(this.#room, {});
-    this.#signaling.leave(() => this.#peers.end());
+    this.#update();
+    this.#signaling.leave(() => this.#end());
   }
 
   /** We are out at once: so are all who depend on us, whom closed connections tell. */
@@ -188,6 +191,11 @@ export class Conference {
 
   #close() {
     this.#stop();
+    this.#end();
+  }
+
+  #end() {
+    this.#edges.end();
     this.#peers.end();
   }
 
@@ -200,6 +208,10 @@ export class Conference {
     this.#endWatch();
     this.#blocks.end();
     document.removeEventListener("visibilitychange", this.#onVisible);
+  }
+
+  #update() {
+    this.#peers.update(this.#room, this.#own);
   }
 
   get #own() {
@@ -220,17 +232,21 @@ export class Conference {
         break;
       case "roster":
         if (!this.#closed) this.#takeRoster();
-        this.#peers.update(this.#room, this.#own);
+        this.#edges.ask();
+        break;
+      case "detach":
+        this.#peers.ended(message);
+        this.#edges.ask();
         break;
       case "attach":
-      case "detach":
       case "standby":
-        this.#peers.update(this.#room, this.#own);
+        this.#edges.ask();
         break;
       case "ice_servers":
         this.#peers.useServers(message.ice_servers);
         break;
       case "signal":
+        this.#edges.flush();
         this.#peers.receive(message);
         break;
       case "fault":
@@ -240,7 +256,7 @@ export class Conference {
         this.#refused(message);
         break;
     }
-    if (this.#room !== before) this.#on.room(this.#room);
+    if (!looksSame(this.#room, before)) this.#on.room(this.#room);
   }
 
   /** @param {import("./protocol.js").ErrorMessage} error */
@@ -284,7 +300,7 @@ export class Conference {
       this.#send({ type: "publish", publishes });
       this.#send({ type: "mute", ...muted });
     }
-    this.#peers.update(this.#room, this.#own);
+    this.#update();
   }
 
   /** @returns {PublishedKind[]} */
@@ -302,7 +318,7 @@ export class Conference {
     const edge = { source, kind, parent, child: this.#room.you };
     if (!this.#room.standbys.some((one) => edgeKey(one) === edgeKey(edge))) return;
     this.#room = begun(this.#room, edge);
-    queueMicrotask(() => this.#peers.update(this.#room, this.#own));
+    this.#edges.ask();
   }
 
   /** @param {ClientMessage} message */

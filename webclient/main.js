@@ -118,7 +118,10 @@ class RoomPage {
       {
         state: (state) => this.#connected(state),
         room: (room) => {
+          const others = room.version !== this.#room.version;
           this.#room = room;
+          // Pictures come when it is known that they are shown.
+          if (others) this.#renderTiles();
           this.#rendering ??= setTimeout(() => this.#render(), RENDER_MS);
         },
         streams: (streams) => {

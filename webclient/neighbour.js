@@ -12,6 +12,7 @@ import { Incoming } from "./incoming.js";
 import { Negotiation } from "./negotiation.js";
 import { Path } from "./path.js";
 import { Senders } from "./senders.js";
+import { withSpares } from "./spares.js";
 import { Waiting } from "./waiting.js";
 
 /** @import {Counts} from "./exchange.js" */
@@ -21,9 +22,15 @@ import { Waiting } from "./waiting.js";
 /** @import {Slot} from "./relay.js" */
 /** @import {Link} from "./report.js" */
 
+/** @typedef {{sends: readonly Slot<MediaStreamTrack>[], wants: readonly Track[]}} Spares */
+
+/** @type {Spares} */
+const NO_SPARES = { sends: [], wants: [] };
+
 /**
  * @typedef {object} Handlers
  * @property {(body: SignalBody) => void} signal to be sent to the neighbour
+ * @property {() => Spares} spares what else the first offer has places for
  * @property {() => void} change `received` is another one now
  * @property {() => void} unreachable there is none for so long that streams have to go around
  * @property {(lost: boolean) => void} trouble there is no connection for a while; `lost`: was one
@@ -77,7 +84,7 @@ export class Neighbour {
       signal: (body) => this.#signal(body),
       tracks: () => this.#tracks(),
       told: (tracks) => this.#incoming.told(tracks),
-      comes: (sdp) => this.#senders.lay(sdp, this.#waiting.comes()),
+      comes: (sdp) => this.#lay(sdp),
       adapt: (description) => this.#adapted(description),
       offered: (sdp) => {
         this.#asking.withdraw();
@@ -125,10 +132,18 @@ export class Neighbour {
    * @param {readonly Track[]} wanted
    */
   carry(slots, wanted) {
-    if (!this.#waiting.hold(slots)) this.#send(slots);
+    const offersFirst = this.#negotiation.fresh && !this.#isSeat && !this.#polite;
+    const spares = offersFirst && slots.length + wanted.length > 0 ? this.#on.spares() : NO_SPARES;
+    if (!this.#waiting.hold(slots)) this.#send(withSpares(slots, spares.sends));
     const asks = this.#isSeat || this.#negotiation.fresh;
-    if (asks && this.#asking.ask(wanted)) this.#openControl();
+    if (asks && this.#asking.ask(withSpares(wanted, spares.wants))) this.#openControl();
     this.#incoming.ask(this.#asking.named);
+  }
+
+  /** @param {string} sdp an offer that is about to be taken */
+  #lay(sdp) {
+    const { sends } = this.#negotiation.fresh && this.#polite ? this.#on.spares() : NO_SPARES;
+    this.#senders.lay(sdp, withSpares(this.#waiting.comes(), sends));
   }
 
   /** @param {readonly Slot<MediaStreamTrack>[]} slots */

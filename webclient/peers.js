@@ -13,6 +13,7 @@ import { publishedOf } from "./protocol.js";
 import { arrived, isPolite, plan, playable, select, shown, wants } from "./relay.js";
 import { EMPTY_ROOM, edgeKey, reachable } from "./room.js";
 import { SeatRetry } from "./seat-retry.js";
+import { spareSlots, spareTracks } from "./spares.js";
 import { SilentPlayers } from "./silent.js";
 
 /** @import {Levels, Word} from "./control.js" */
@@ -219,6 +220,11 @@ export class Peers {
     for (const [, neighbour] of left) neighbour.close();
   }
 
+  /** @param {Edge} edge that has ended: if it comes back before the next `update`, it is another */
+  ended(edge) {
+    this.#ready.delete(edgeKey(edge));
+  }
+
   /** @param {SignalMessage} message */
   receive({ from, type: _type, ...body }) {
     const known = this.#neighbours.get(from);
@@ -306,7 +312,7 @@ export class Peers {
   }
 
   /**
-   * Says `ready` once per edge; an edge that ended and came back is another one.
+   * Says `ready` once per edge.
    *
    * @param {readonly Edge[]} edges
    * @param {readonly Edge[]} arrived
@@ -333,6 +339,10 @@ export class Peers {
       },
       {
         signal: (body) => this.#on.send({ type: "signal", to: id, ...body }),
+        spares: () => ({
+          sends: spareSlots(you, this.#own),
+          wants: spareTracks(id, this.#room.participants),
+        }),
         change: () => this.#neighbours.get(id) === neighbour && this.#flow(),
         unreachable: () => this.#unreachable(id),
         trouble: (lost) => this.#neighbours.get(id) === neighbour && this.#trouble(id, lost),

@@ -20,10 +20,10 @@ import { mediaOf, publishedOf } from "./protocol.js";
  */
 
 /**
- * What a transceiver is to carry; `held`: nothing goes out of it yet.
+ * What a transceiver is to carry; `held`: nothing goes out of it yet; `spare`: perhaps never.
  *
  * @template T
- * @typedef {Track & {track: T, held?: boolean}} Slot
+ * @typedef {Track & {track: T, held?: boolean, spare?: boolean}} Slot
  */
 
 /**

@@ -125,6 +125,16 @@ export function edgeKey({ source, kind, parent, child }) {
 }
 
 /**
+ * Whether a person sees no difference: many edges come and go while nobody does.
+ *
+ * @param {Room} a
+ * @param {Room} b
+ */
+export function looksSame(a, b) {
+  return a.you === b.you && a.version === b.version && a.qualities === b.qualities;
+}
+
+/**
  * Whether a participant's media ends at the gateway: a phone or an XMPP client.
  *
  * @param {Participant} participant

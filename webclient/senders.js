@@ -132,7 +132,7 @@ export class Senders {
   /** The transceivers in use, with their streams. */
   get tracks() {
     return this.#lanes.flatMap(({ transceiver, slot }) =>
-      slot === null ? [] : [/** @type {const} */ ([transceiver, slot])],
+      slot === null || slot.spare ? [] : [/** @type {const} */ ([transceiver, slot])],
     );
   }
 
@@ -223,7 +223,8 @@ export class Senders {
 
   /** @param {Slot<MediaStreamTrack>} slot */
   #addTransceiver(slot) {
-    const transceiver = this.#pc.addTransceiver(slot.track, {
+    const what = slot.held ? mediaOf(slot.kind) : slot.track;
+    const transceiver = this.#pc.addTransceiver(what, {
       direction: "sendonly",
       streams: [this.#streamOf(slot)],
       sendEncodings: [encodingOf(slot) ?? {}],

@@ -41,6 +41,20 @@ export class ViewWatch {
     this.#sizes.observe(element);
   }
 
+  /**
+   * Says at once what is shown of that which has just come and is laid out. The observers tell it
+   * with the next frame, which is late on a busy machine; and connections wait for it.
+   */
+  measure() {
+    for (const [element, place] of this.#places) {
+      if (place.inView !== null) continue;
+      const box = element.getBoundingClientRect();
+      place.inView = isInView(element, box);
+      place.width = pixels(box);
+    }
+    this.#look();
+  }
+
   /** @param {Element} element */
   forget(element) {
     if (!this.#places.delete(element)) return;
@@ -71,6 +85,19 @@ export class ViewWatch {
     if (again !== null) this.#timer = setTimeout(() => this.#look(), again);
     if (tell !== null) this.#onShows(tell);
   }
+}
+
+/**
+ * @param {Element} element in a parent that scrolls
+ * @param {DOMRect} box its own
+ */
+function isInView(element, box) {
+  const stage = element.parentElement?.getBoundingClientRect() ?? box;
+  const left = Math.max(box.left, stage.left, 0);
+  const right = Math.min(box.right, stage.right, innerWidth);
+  const top = Math.max(box.top, stage.top, 0);
+  const bottom = Math.min(box.bottom, stage.bottom, innerHeight);
+  return left < right && top < bottom;
 }
 
 /** @param {{width: number}} box in CSS pixels */

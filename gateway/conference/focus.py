@@ -32,6 +32,10 @@ from gateway.trees.topology import Forest
 DEPARTURE_TIMEOUT = 2.0
 """Seconds that a leaver is kept at most for those it sends streams to."""
 
+VIEW_TIMEOUT = 2.0
+"""Seconds in which a newcomer says which pictures it shows. Until then it is sent none: large ones
+for all would be taken back a moment later, each of them a transceiver."""
+
 
 @dataclass(frozen=True, slots=True)
 class Departed:
@@ -102,7 +106,8 @@ class Conference:
             raise Refused(Reason.BUSY, f"the conference is full: {most} participants are in")
         assert participant.id not in {SEAT, *self._members}
         self._permissions.join(participant.id, native=native, key=key, former=former)
-        self._members[participant.id] = Member(participant, native)
+        says_by = now + VIEW_TIMEOUT if native else None
+        self._members[participant.id] = Member(participant, native, shows={}, says_by=says_by)
         self._forests.conditions.join(participant.id, device)
         self._apply_permissions()
         self._roster_changed()
@@ -213,11 +218,7 @@ class Conference:
 
     def view(self, viewer: ParticipantId, shows: Shown, now: float) -> None:
         """These are all the pictures that `viewer` shows from now on."""
-        before = self._members[viewer]
-        after = self._members[viewer] = replace(before, shows=shows)
-        for kind in PICTURES:
-            if any(before.wants(kind, s) != after.wants(kind, s) for s in self._members):
-                self._events += self._forests.replan(self._attendance, now, only=kind)
+        self._show(viewer, shows, now)
 
     def report(self, who: ParticipantId, report: Report, now: float) -> bool:
         """How a native participant does, by its own word.
@@ -249,19 +250,30 @@ class Conference:
         return frozenset(heard - member.blocks - {listener})
 
     def next_timeout(self) -> float | None:
-        timeouts = [member.leaves_at for member in self._members.values()]
+        members = self._members.values()
+        timeouts = [at for member in members for at in (member.leaves_at, member.says_by)]
         timeouts.append(self._forests.next_timeout(self._members))
         return min((timeout for timeout in timeouts if timeout is not None), default=None)
 
     def handle_timeout(self, now: float) -> None:
         if self._forests.conditions.handle_timeout(now):
             self._conditions_changed(now)
+        for who, member in [*self._members.items()]:
+            if member.says_by is not None and member.says_by <= now:
+                self._show(who, None, now)
         self._events += self._forests.handle_timeout(self._attendance, now)
         self._see_off(now)
 
     def events(self) -> list[ConferenceEvent]:
         events, self._events = self._events, []
         return events
+
+    def _show(self, viewer: ParticipantId, shows: Shown | None, now: float) -> None:
+        before = self._members[viewer]
+        after = self._members[viewer] = replace(before, shows=shows, says_by=None)
+        for kind in PICTURES:
+            if any(before.wants(kind, s) != after.wants(kind, s) for s in self._members):
+                self._events += self._forests.replan(self._attendance, now, only=kind)
 
     def _see_off(self, now: float) -> None:
         for who, member in self._members.items():

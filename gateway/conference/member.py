@@ -18,7 +18,7 @@ MEDIUM = {
 }
 """What somebody has to publish for a stream of the kind."""
 
-_SHOWN_UNASKED = frozenset({StreamKind.HIGH, StreamKind.SCREEN})
+_SHOWN_UNSAID = frozenset({StreamKind.HIGH, StreamKind.SCREEN})
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,9 @@ class Member:
     """Sends and receives its own media; the others' media ends at the seat."""
     relays: bool = True
     shows: Shown | None = None
-    """None: it has not said."""
+    """None: it never says, and is taken to show all of them, cameras large."""
+    says_by: float | None = None
+    """When it has said what it shows at the latest, of one who has not yet."""
     blocks: frozenset[ParticipantId] = frozenset()
     """Of whom it wants nothing at all."""
     leaves_at: float | None = None
@@ -41,7 +43,7 @@ class Member:
             return False
         if kind is StreamKind.AUDIO:
             return True
-        shown = _SHOWN_UNASKED if self.shows is None else self.shows.get(source, frozenset())
+        shown = _SHOWN_UNSAID if self.shows is None else self.shows.get(source, frozenset())
         return kind in shown
 
 

@@ -19,6 +19,8 @@ POLITE, IMPOLITE = "web-1", "web-2"
 """In order of joining: the id that sorts first is the polite one's."""
 NEVER_OFFERS = "\nwants = () => new Map();"
 """For relay.js: another client, which offers nothing but what it sends itself."""
+NO_SPARES = "\nspareTracks = () => [];"
+"""For spares.js: another client, which has places for edges only."""
 
 
 @pytest.fixture
@@ -136,7 +138,7 @@ async def test_what_is_held_ready_has_a_place_too(server: ScriptedServer, browse
 async def test_what_finds_no_place_is_offered_afterwards(
     server: ScriptedServer, browser: Browser
 ) -> None:
-    people = [await join(browser, server, person) for person in range(2)]
+    people = await beside_one_without_spares(browser, server)
     sound, picture = server.streams(POLITE, POLITE, IMPOLITE)
     server.edges |= {sound, picture}
     # The impolite one is told of the picture when its offer is long on its way.
@@ -150,6 +152,12 @@ async def test_what_finds_no_place_is_offered_afterwards(
     assert described(server, IMPOLITE) == ["offer", "answer"]
 
 
+async def beside_one_without_spares(browser: Browser, server: ScriptedServer) -> list[Listener]:
+    people = [await join(browser, server)]
+    server.append_to["spares.js"] = NO_SPARES
+    return [*people, await join(browser, server, 1)]
+
+
 async def tell(server: ScriptedServer, to: str, edge: Edge) -> None:
     """Tells one end of an edge alone."""
     source, kind, parent, child = edge
@@ -157,7 +165,7 @@ async def tell(server: ScriptedServer, to: str, edge: Edge) -> None:
     await server.tell(to, {"type": "attach", **edges})
 
 
-async def test_an_offer_that_comes_before_the_edges_is_answered_and_the_rest_offered(
+async def test_an_offer_that_comes_before_the_edges_has_places_for_them_all_the_same(
     server: ScriptedServer, browser: Browser
 ) -> None:
     people = [await join(browser, server, person) for person in range(2)]
@@ -172,7 +180,27 @@ async def test_an_offer_that_comes_before_the_edges_is_answered_and_the_rest_off
         await tell(server, POLITE, edge)
     await arrived(server)
     await has_the_other(people[1], 0)
-    assert described(server, POLITE) == ["answer", "offer"]
+    assert described(server, POLITE) == ["answer"]
+
+
+async def test_what_comes_later_finds_a_spare_place_in_either_direction(
+    server: ScriptedServer, browser: Browser
+) -> None:
+    people = [await join(browser, server, person) for person in range(2)]
+    sound, picture = server.streams(POLITE, POLITE, IMPOLITE)
+    server.edges.add(sound)
+    await server.attach(sound)
+    await arrived(server)
+    assert described(server, IMPOLITE) == ["offer"]
+    for source, other in ((POLITE, IMPOLITE), (IMPOLITE, POLITE)):
+        for edge in {*server.streams(source, source, other)} - {sound}:
+            server.edges.add(edge)
+            await server.attach(edge)
+    await arrived(server)
+    await has_the_other(people[0], 1)
+    await has_the_other(people[1], 0)
+    assert described(server, IMPOLITE) == ["offer"]
+    assert described(server, POLITE) == ["answer"]
 
 
 async def test_a_client_that_offers_no_places_is_offered_to(

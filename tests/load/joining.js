@@ -2,6 +2,9 @@
 // came, and what the signalling weighed. Runs before the page's own scripts. All pages are on one
 // machine, with one clock.
 globalThis.joining = (() => {
+  // Each message that is logged costs the page much while the program that drives it listens.
+  console.debug = () => {};
+
   /** Said all the time, whether somebody joins or not. */
   const STEADY = new Set(["ping", "pong", "report", "quality"]);
   const clock = () => performance.timeOrigin + performance.now();

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from playwright.async_api import ViewportSize
+
 from load.results import FOLDER, Figure, load, put, say
 from support.browser import COLOURS, Browser, Camera
 from support.conference import Person
@@ -24,6 +26,9 @@ CAMERAS = {5: Camera(90, 15), 7: Camera(90, 15), 10: Camera(0)}
 """By how many are in the room; the ten have no cameras: two cores cannot show 90 pictures."""
 
 REPETITIONS = 5
+WINDOW = ViewportSize(width=480, height=320)
+"""Pixels; all windows are drawn by the processor that is measured, as each would not be."""
+
 SETTLING = 1.5
 """Seconds in which a room is left alone after somebody came or went: the forest settles, too."""
 WITHIN = 20.0
@@ -95,7 +100,7 @@ HEAD = (
 
 async def room(peers: int, camera: Camera, repetitions: int) -> Room:
     async with AsyncExitStack() as stack:
-        gateway = await stack.enter_async_context(Gateway())
+        gateway = await stack.enter_async_context(Gateway(log_level="info"))
         browser = await stack.enter_async_context(Browser(camera))
         url = gateway.site.page_url(f"room{peers}")
         people = [await _join(browser, url, number) for number in range(peers - 1)]
@@ -126,6 +131,7 @@ async def _join(browser: Browser, url: str, number: int) -> Person:
     """Somebody new is in; their streams may still be on their way."""
     hz, colour = TONES[number % len(TONES)], list(COLOURS)[number % len(COLOURS)]
     page = await browser.page(hz, colour)
+    await page.set_viewport_size(WINDOW)
     await page.add_init_script(path=_SCRIPT)
     person = Person(page, f"Person {number + 1}", hz, colour)
     await page.goto(url)

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { EMPTY_ROOM, qualityText, reachable, reduce, secrecyNotice } from "../room.js";
+import { EMPTY_ROOM, looksSame, qualityText, reachable, reduce, secrecyNotice } from "../room.js";
 
 const WELCOME = {
   type: "welcome",
@@ -158,4 +158,13 @@ test("a quality is told with its figures, as far as they are known", () => {
     qualityText({ ...MEASURED, quality: "bad", missingThere: 0.2, roundTripMs: null }),
     "Bad connection: 2.1 % of the sound missing, 20.0 % of what they hear, jitter 3 ms",
   );
+});
+
+test("a person sees no edges, but sees who is here, and how well they are connected", () => {
+  const room = after(roster(1, person("me"), person("a", "sip")));
+  const quality = { quality: "good", missing: 0, jitterMs: 0, roundTripMs: null };
+  assert.ok(looksSame(room, reduce(room, attach("a", "seat", "me"))));
+  assert.ok(!looksSame(room, reduce(room, roster(2, person("me")))));
+  assert.ok(!looksSame(room, reduce(room, { type: "quality", participants: { a: quality } })));
+  assert.ok(!looksSame(EMPTY_ROOM, reduce(EMPTY_ROOM, WELCOME)));
 });

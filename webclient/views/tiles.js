@@ -92,7 +92,10 @@ export class TilesView {
       const { id } = participant;
       this.#screen(id).update(participant, streams.get(id)?.screen, apart.get(id));
     }
+    // The observer tells it later than the first tiles come.
+    if (this.#stage.width === 0) this.#stage = contentSize(this.#grid);
     this.#fit();
+    this.#watch.measure();
   }
 
   /** @param {import("../control.js").Levels} levels by participant */
@@ -160,6 +163,18 @@ export class TilesView {
       this.#grid.style.setProperty(`--${name}-height`, `${size.height}px`);
     }
   }
+}
+
+/**
+ * @param {HTMLElement} element
+ * @returns {import("../layout.js").Size} without its padding
+ */
+function contentSize(element) {
+  const { paddingLeft, paddingRight, paddingTop, paddingBottom } = getComputedStyle(element);
+  return {
+    width: Math.max(0, element.clientWidth - parseFloat(paddingLeft) - parseFloat(paddingRight)),
+    height: Math.max(0, element.clientHeight - parseFloat(paddingTop) - parseFloat(paddingBottom)),
+  };
 }
 
 class Tile {

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_conference_wiring import ALL, POLICIES, World
 
+from gateway.conference.focus import VIEW_TIMEOUT
 from gateway.errors import Reason, Refused
 from gateway.ports import SEAT, Attach, Edge, Kind, ParticipantId, StreamKind
 from gateway.trees.planner import TreePolicy
@@ -121,6 +122,7 @@ def test_a_block_is_for_pictures_too_and_ends_all_at_once() -> None:
     world = Listening()
     world.join("a", Kind.WEB, ALL)
     world.join("b", Kind.WEB, ALL)
+    world.wait(VIEW_TIMEOUT)
     world.settle()
     assert {e.kind for e in world.edges if e.child == "b"} == {
         StreamKind.AUDIO,

@@ -286,6 +286,8 @@ def test_a_room_comes_to_rest_step_by_step_and_then_needs_no_timer() -> None:
         names.append(f"new-{number:02}")
         world.join(names[-1], Kind.WEB)
         world.settle()
+    for name in names:
+        world.view(name, {})
     steps = 0
     while (deadline := world.conference.next_timeout()) is not None:
         assert deadline == world.now + QUIET

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.conference.blame import PATIENCE
-from gateway.conference.focus import DEPARTURE_TIMEOUT, Conference, Departed
+from gateway.conference.focus import DEPARTURE_TIMEOUT, VIEW_TIMEOUT, Conference, Departed
 from gateway.conference.forests import TOGETHER
 from gateway.conference.wiring import TreeWiring
 from gateway.ports import (
@@ -327,12 +327,32 @@ def test_one_plan_takes_away_what_many_changed_pictures_leave_behind() -> None:
     assert world.edges == world.planned()
 
 
-def test_who_has_said_nothing_is_taken_to_show_everything_large() -> None:
+def test_a_newcomer_is_sent_the_pictures_that_it_says_it_shows_and_no_others_before() -> None:
     world = World()
     for name in "ab":
         world.join(name, Kind.WEB, ALL)
     world.settle()
+    assert world.shown("b") == set()
+    world.wait(VIEW_TIMEOUT / 2)
+    for name in "ab":
+        world.view(name, {"a": frozenset({StreamKind.LOW})})
+    world.settle()
+    world.wait(60.0)
+    assert world.shown("b") == {("a", StreamKind.LOW)}
+
+
+def test_who_never_says_it_is_taken_to_show_everything_large() -> None:
+    world = World()
+    for name in "ab":
+        world.join(name, Kind.WEB, ALL)
+    world.join("phone", Kind.SIP)
+    world.settle()
+    assert world.conference.next_timeout() == VIEW_TIMEOUT
+    world.wait(VIEW_TIMEOUT)
+    world.settle()
     assert world.shown("b") == {("a", StreamKind.HIGH), ("a", StreamKind.SCREEN)}
+    world.view("b", {})
+    assert world.shown("b") == set()
 
 
 def test_a_move_is_made_before_the_old_edge_breaks() -> None:
@@ -392,6 +412,7 @@ def test_nobody_waits_long_behind_one_that_never_gets_ready() -> None:
     world = World(BreadthFirst(1))
     for name in "abc":
         world.join(name, Kind.WEB)
+        world.view(name, {})
     a, b, c = (ParticipantId(name) for name in "abc")
     assert Edge(a, a, b) in world.unready
     assert Edge(a, b, c) not in world.edges

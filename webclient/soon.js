@@ -1,0 +1,35 @@
+/**
+ * Once for many: a task that runs after the messages that have come already.
+ *
+ * By a channel's message, not by a timer: those of hidden pages are slow.
+ */
+export class Soon {
+  #task;
+  #channel = new MessageChannel();
+  #due = false;
+
+  /** @param {() => void} task */
+  constructor(task) {
+    this.#task = task;
+    this.#channel.port1.onmessage = () => this.flush();
+  }
+
+  /** The task is due; however often that is said, it runs once. */
+  ask() {
+    if (!this.#due) this.#channel.port2.postMessage(null);
+    this.#due = true;
+  }
+
+  /** Runs it now if it is due. */
+  flush() {
+    if (!this.#due) return;
+    this.#due = false;
+    this.#task();
+  }
+
+  /** What is due is not done any more. */
+  end() {
+    this.#due = false;
+    this.#channel.port1.close();
+  }
+}
