@@ -187,7 +187,7 @@ async def test_what_comes_later_finds_a_spare_place_in_either_direction(
     server: ScriptedServer, browser: Browser
 ) -> None:
     people = [await join(browser, server, person) for person in range(2)]
-    sound, picture = server.streams(POLITE, POLITE, IMPOLITE)
+    sound, _ = server.streams(POLITE, POLITE, IMPOLITE)
     server.edges.add(sound)
     await server.attach(sound)
     await arrived(server)
