@@ -22,8 +22,8 @@ from support.gateway import Gateway
 from support.tones import TONES
 from support.until import until
 
-CAMERAS = {5: Camera(90, 15), 7: Camera(90, 15), 10: Camera(0)}
-"""By how many are in the room; the ten have no cameras: two cores cannot show 90 pictures."""
+CAMERAS = {5: Camera(90, 15), 7: Camera(0), 10: Camera(0)}
+"""By how many are in the room; the others have no cameras: two cores cannot show 42 pictures."""
 
 REPETITIONS = 5
 WINDOW = ViewportSize(width=480, height=320)
