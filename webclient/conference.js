@@ -10,7 +10,7 @@ import { deviceOf } from "./machine.js";
 import { Peers } from "./peers.js";
 import { Reporting } from "./reporting.js";
 import { changeOfRights } from "./rights.js";
-import { EMPTY_ROOM, begun, edgeKey, looksSame, reduce } from "./room.js";
+import { EMPTY_ROOM, begun, edgeKey, looksSame, reachable, reduce } from "./room.js";
 import { Signaling } from "./signaling.js";
 import { Soon } from "./soon.js";
 
@@ -69,7 +69,8 @@ export class Conference {
    * @type {Shows | null} */
   #shows = null;
   #closed = false;
-  /** Many edges come at once; what they mean is worked out once. */
+  /** Many edges come at once; what they mean is worked out once. What goes, goes at once: if it comes
+   * back it is another one. */
   #edges = new Soon(() => this.#update());
   #endWatch;
   #onMediaChange = () => this.#mediaChanged();
@@ -211,6 +212,7 @@ export class Conference {
   }
 
   #update() {
+    this.#edges.cancel();
     this.#peers.update(this.#room, this.#own);
   }
 
@@ -232,15 +234,18 @@ export class Conference {
         break;
       case "roster":
         if (!this.#closed) this.#takeRoster();
-        this.#edges.ask();
-        break;
-      case "detach":
-        this.#peers.ended(message);
-        this.#edges.ask();
+        if (isAllOf(reachable(before), reachable(this.#room))) this.#edges.ask();
+        else this.#update();
         break;
       case "attach":
-      case "standby":
         this.#edges.ask();
+        break;
+      case "standby":
+        if (message.on) this.#edges.ask();
+        else this.#update();
+        break;
+      case "detach":
+        this.#update();
         break;
       case "ice_servers":
         this.#peers.useServers(message.ice_servers);
@@ -330,4 +335,12 @@ export class Conference {
       if (message.type === "signal" && message.to === this.#room.seat) this.#peers.renewSeat();
     }
   }
+}
+
+/**
+ * @param {ReadonlySet<string>} some
+ * @param {ReadonlySet<string>} all
+ */
+function isAllOf(some, all) {
+  return [...some].every((one) => all.has(one));
 }

@@ -118,10 +118,11 @@ class RoomPage {
       {
         state: (state) => this.#connected(state),
         room: (room) => {
-          const others = room.version !== this.#room.version;
+          // A new participation begins with nobody in it: what was seen stays for that moment.
+          const others = room.version >= 0 && room.version !== this.#room.version;
           this.#room = room;
           // Pictures come when it is known that they are shown.
-          if (others) this.#renderTiles();
+          if (others) this.#renderStage();
           this.#rendering ??= setTimeout(() => this.#render(), RENDER_MS);
         },
         streams: (streams) => {
@@ -227,13 +228,17 @@ class RoomPage {
 
   #render() {
     this.#stopRendering();
-    this.#invite.render(this.#room);
-    this.#renderTiles();
+    this.#renderStage();
     this.#roster.render(this.#room, this.#hearing.blocked);
     this.#person.render(this.#room);
     this.#hand.render(this.#room);
     this.#status.render(this.#room);
     this.#recording.render(this.#room);
+  }
+
+  #renderStage() {
+    this.#invite.render(this.#room);
+    this.#renderTiles();
   }
 
   #stopRendering() {

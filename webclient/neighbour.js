@@ -142,8 +142,8 @@ export class Neighbour {
 
   /** @param {string} sdp an offer that is about to be taken */
   #lay(sdp) {
-    const { sends } = this.#negotiation.fresh && this.#polite ? this.#on.spares() : NO_SPARES;
-    this.#senders.lay(sdp, withSpares(this.#waiting.comes(), sends));
+    const waited = this.#waiting.comes();
+    this.#senders.lay(sdp, waited === null ? [] : withSpares(waited, this.#on.spares().sends));
   }
 
   /** @param {readonly Slot<MediaStreamTrack>[]} slots */

@@ -220,11 +220,6 @@ export class Peers {
     for (const [, neighbour] of left) neighbour.close();
   }
 
-  /** @param {Edge} edge that has ended: if it comes back before the next `update`, it is another */
-  ended(edge) {
-    this.#ready.delete(edgeKey(edge));
-  }
-
   /** @param {SignalMessage} message */
   receive({ from, type: _type, ...body }) {
     const known = this.#neighbours.get(from);
@@ -312,7 +307,7 @@ export class Peers {
   }
 
   /**
-   * Says `ready` once per edge.
+   * Says `ready` once per edge; an edge that ended and came back is another one.
    *
    * @param {readonly Edge[]} edges
    * @param {readonly Edge[]} arrived

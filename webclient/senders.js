@@ -26,7 +26,9 @@ import { availableBitrate, senderStats } from "./reports.js";
  * `pauses`: nothing is sent while it is silent (DTX). Only our own sound does: the dummies that
  * payloads go on may not stop, since a payload that ends a pause cannot wait for the next one.
  *
- * @typedef {Lane<Slot<MediaStreamTrack>> & {outgoing: Outgoing, pauses: boolean}} SendingLane
+ * `of`: whose streams only; null: anybody's. A spare lane is in step with its own source's others.
+ *
+ * @typedef {Lane<Slot<MediaStreamTrack>> & {outgoing: Outgoing, pauses: boolean, of: string | null}} SendingLane
  */
 
 /**
@@ -92,7 +94,8 @@ export class Senders {
     const { carry, add } = assign(
       this.#lanes,
       slots,
-      ({ pauses }, wanted) => pauses === this.#pauses(wanted),
+      ({ pauses, of }, wanted) =>
+        pauses === this.#pauses(wanted) && (of === null || of === wanted.source),
     );
     const replaced = this.#lanes.map((lane, i) => {
       lane.slot = carry[i] ?? null;
@@ -217,7 +220,10 @@ export class Senders {
       if (lane.slot !== null && outgoing.feed === null) this.#onLevel(lane.slot.source, level);
     });
     /** @type {SendingLane} */
-    const lane = { transceiver, media, slot, outgoing, pauses: this.#pauses(slot) };
+    const lane = {
+      ...{ transceiver, media, slot, outgoing },
+      ...{ pauses: this.#pauses(slot), of: slot.spare ? slot.source : null },
+    };
     return lane;
   }
 

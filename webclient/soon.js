@@ -23,13 +23,17 @@ export class Soon {
   /** Runs it now if it is due. */
   flush() {
     if (!this.#due) return;
-    this.#due = false;
+    this.cancel();
     this.#task();
   }
 
-  /** What is due is not done any more. */
-  end() {
+  /** What is due is not done any more, or has been done otherwise. */
+  cancel() {
     this.#due = false;
+  }
+
+  end() {
+    this.cancel();
     this.#channel.port1.close();
   }
 }

@@ -7,6 +7,8 @@ import { View } from "./view.js";
 export class ViewWatch {
   #onShows;
   #view = new View();
+  /** Whether the stage has been laid out in this participation. */
+  #begun = false;
   /** @type {Map<Element, Place>} */
   #places = new Map();
   /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -52,6 +54,7 @@ export class ViewWatch {
       place.inView = isInView(element, box);
       place.width = pixels(box);
     }
+    this.#begun = true;
     this.#look();
   }
 
@@ -67,6 +70,7 @@ export class ViewWatch {
   restart() {
     clearTimeout(this.#timer);
     this.#view = new View();
+    this.#begun = false;
   }
 
   /**
@@ -80,6 +84,7 @@ export class ViewWatch {
 
   #look() {
     clearTimeout(this.#timer);
+    if (!this.#begun) return;
     const visible = document.visibilityState === "visible";
     const { tell, again } = this.#view.look([...this.#places.values()], visible, performance.now());
     if (again !== null) this.#timer = setTimeout(() => this.#look(), again);

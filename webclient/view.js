@@ -48,9 +48,7 @@ export class View {
     const unknown = visible && told === null && places.some(({ inView }) => inView === null);
     if (unknown) return { tell: null, again: null };
     const shows = this.#shows(places, visible);
-    // Before the first word all is sent: who is alone does not say that they show nobody.
-    const nothingNew = told === null ? places.length === 0 : same(shows, told);
-    if (nothingNew) return { tell: null, again: null };
+    if (told !== null && same(shows, told)) return { tell: null, again: null };
     const wait = this.#toldAt + (appears(shows, told ?? {}) ? URGENT_MS : CALM_MS) - now;
     if (wait > 0) return { tell: null, again: wait };
     this.#told = shows;

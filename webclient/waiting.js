@@ -40,9 +40,10 @@ export class Waiting {
     return true;
   }
 
-  /** An offer has come: gives what has waited for it, which waits until it is taken. */
+  /** An offer has come: gives what has waited for it, which waits until it is taken. Null: nothing
+   * waits any more. */
   comes() {
-    if (this.#state === "over") return [];
+    if (this.#state === "over") return null;
     this.#state = "came";
     clearTimeout(this.#timer);
     return this.#slots;

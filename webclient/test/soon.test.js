@@ -42,6 +42,19 @@ test("it can be done at once, if it is due, and is not done twice then", async (
   soon.end();
 });
 
+test("what has been done otherwise is not due any more", async () => {
+  let done = 0;
+  const soon = new Soon(() => (done += 1));
+  soon.ask();
+  soon.cancel();
+  await posted();
+  assert.equal(done, 0);
+  soon.ask();
+  await posted();
+  assert.equal(done, 1);
+  soon.end();
+});
+
 test("after the end nothing is done", async () => {
   let done = 0;
   const soon = new Soon(() => (done += 1));

@@ -23,11 +23,11 @@ test("a page that is not visible shows nobody", () => {
   assert.deepEqual(view.look([camera("a")], false, 1000).tell, {});
 });
 
-test("who is alone says nothing; whom all have left says so", () => {
+test("who is alone says so, or would be sent all; whom all have left says so, too", () => {
   const view = new View();
-  assert.equal(view.look([], true, 0).tell, null);
-  view.look([camera("a")], true, 0);
-  assert.deepEqual(view.look([], true, 1000).tell, {});
+  assert.deepEqual(view.look([], true, 0).tell, {});
+  assert.deepEqual(view.look([camera("a")], true, 1000).tell, { a: ["high"] });
+  assert.deepEqual(view.look([], true, 2000).tell, {});
 });
 
 test("the same pictures are not told again, in whatever order", () => {

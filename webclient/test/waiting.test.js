@@ -21,7 +21,7 @@ test("what waits is laid on the offer, and goes when that is taken", (t) => {
   one.taken();
   assert.deepEqual(gone, [["b", "c"]]);
   assert.equal(one.hold(["d"]), false);
-  assert.deepEqual(one.comes(), [], "a later offer");
+  assert.equal(one.comes(), null, "a later offer");
   one.taken();
   t.mock.timers.tick(60_000);
   assert.equal(gone.length, 1);
@@ -36,7 +36,7 @@ test("where no offer comes it goes without, the newest of it", (t) => {
   t.mock.timers.tick(200);
   assert.deepEqual(gone, [["a", "b"]]);
   assert.equal(one.hold(["a"]), false);
-  assert.deepEqual(one.comes(), []);
+  assert.equal(one.comes(), null);
   one.taken();
   assert.equal(gone.length, 1);
 });

@@ -95,7 +95,7 @@ export class TilesView {
     // The observer tells it later than the first tiles come.
     if (this.#stage.width === 0) this.#stage = contentSize(this.#grid);
     this.#fit();
-    this.#watch.measure();
+    if (participants.length > 0) this.#watch.measure();
   }
 
   /** @param {import("../control.js").Levels} levels by participant */
