@@ -71,7 +71,7 @@ export class Conference {
   #closed = false;
   /** Many edges come at once; what they mean is worked out once. What goes, goes at once: if it comes
    * back it is another one. */
-  #edges = new Soon(() => this.#update());
+  #soon = new Soon(() => this.#update());
   #endWatch;
   #onMediaChange = () => this.#mediaChanged();
   #onVisible = () => document.visibilityState === "visible" && this.#signaling.retryNow();
@@ -196,7 +196,7 @@ export class Conference {
   }
 
   #end() {
-    this.#edges.end();
+    this.#soon.end();
     this.#peers.end();
   }
 
@@ -212,7 +212,7 @@ export class Conference {
   }
 
   #update() {
-    this.#edges.cancel();
+    this.#soon.cancel();
     this.#peers.update(this.#room, this.#own);
   }
 
@@ -234,14 +234,14 @@ export class Conference {
         break;
       case "roster":
         if (!this.#closed) this.#takeRoster();
-        if (isAllOf(reachable(before), reachable(this.#room))) this.#edges.ask();
+        if (isAllOf(reachable(before), reachable(this.#room))) this.#soon.ask();
         else this.#update();
         break;
       case "attach":
-        this.#edges.ask();
+        this.#soon.ask();
         break;
       case "standby":
-        if (message.on) this.#edges.ask();
+        if (message.on) this.#soon.ask();
         else this.#update();
         break;
       case "detach":
@@ -251,7 +251,7 @@ export class Conference {
         this.#peers.useServers(message.ice_servers);
         break;
       case "signal":
-        this.#edges.flush();
+        this.#soon.flush();
         this.#peers.receive(message);
         break;
       case "fault":
@@ -323,7 +323,7 @@ export class Conference {
     const edge = { source, kind, parent, child: this.#room.you };
     if (!this.#room.standbys.some((one) => edgeKey(one) === edgeKey(edge))) return;
     this.#room = begun(this.#room, edge);
-    this.#edges.ask();
+    this.#soon.ask();
   }
 
   /** @param {ClientMessage} message */

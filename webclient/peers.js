@@ -13,8 +13,8 @@ import { publishedOf } from "./protocol.js";
 import { arrived, isPolite, plan, playable, select, shown, wants } from "./relay.js";
 import { EMPTY_ROOM, edgeKey, reachable } from "./room.js";
 import { SeatRetry } from "./seat-retry.js";
-import { spareSlots, spareTracks } from "./spares.js";
 import { SilentPlayers } from "./silent.js";
+import { spareSlots, spareTracks } from "./spares.js";
 
 /** @import {Levels, Word} from "./control.js" */
 /** @import {EdgeStats} from "./senders.js" */

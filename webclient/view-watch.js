@@ -6,11 +6,14 @@ import { View } from "./view.js";
 
 export class ViewWatch {
   #onShows;
-  #view = new View();
-  /** Whether the stage has been laid out in this participation. */
-  #begun = false;
+  /** Null until the stage is laid out for a participation.
+   * @type {View | null} */
+  #view = null;
   /** @type {Map<Element, Place>} */
   #places = new Map();
+  /** Those that nobody has measured yet.
+   * @type {Set<Element>} */
+  #fresh = new Set();
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
   #inView = new IntersectionObserver((entries) => {
@@ -38,7 +41,8 @@ export class ViewWatch {
    * @param {Place["picture"]} picture
    */
   watch(element, source, picture) {
-    this.#places.set(element, { source, picture, inView: null, width: 0 });
+    this.#places.set(element, { source, picture, inView: false, width: 0 });
+    this.#fresh.add(element);
     this.#inView.observe(element);
     this.#sizes.observe(element);
   }
@@ -48,19 +52,19 @@ export class ViewWatch {
    * with the next frame, which is late on a busy machine; and connections wait for it.
    */
   measure() {
-    for (const [element, place] of this.#places) {
-      if (place.inView !== null) continue;
+    for (const element of this.#fresh) {
       const box = element.getBoundingClientRect();
-      place.inView = isInView(element, box);
-      place.width = pixels(box);
+      this.#update(element, { inView: isInView(element, box), width: pixels(box) });
     }
-    this.#begun = true;
+    this.#fresh.clear();
+    this.#view ??= new View();
     this.#look();
   }
 
   /** @param {Element} element */
   forget(element) {
     if (!this.#places.delete(element)) return;
+    this.#fresh.delete(element);
     this.#inView.unobserve(element);
     this.#sizes.unobserve(element);
     this.#look();
@@ -69,8 +73,7 @@ export class ViewWatch {
   /** A new participation begins: nothing has been told in it. */
   restart() {
     clearTimeout(this.#timer);
-    this.#view = new View();
-    this.#begun = false;
+    this.#view = null;
   }
 
   /**
@@ -84,7 +87,7 @@ export class ViewWatch {
 
   #look() {
     clearTimeout(this.#timer);
-    if (!this.#begun) return;
+    if (this.#view === null) return;
     const visible = document.visibilityState === "visible";
     const { tell, again } = this.#view.look([...this.#places.values()], visible, performance.now());
     if (again !== null) this.#timer = setTimeout(() => this.#look(), again);

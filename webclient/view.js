@@ -21,7 +21,7 @@ const URGENT_MS = 250;
  * @typedef {object} Place
  * @property {string} source
  * @property {"camera" | "screen"} picture
- * @property {boolean | null} inView null until it is known
+ * @property {boolean} inView
  * @property {number} width
  */
 
@@ -44,9 +44,6 @@ export class View {
    */
   look(places, visible, now) {
     const told = this.#told;
-    // Who has just come would say that nothing is shown, and take it back a moment later.
-    const unknown = visible && told === null && places.some(({ inView }) => inView === null);
-    if (unknown) return { tell: null, again: null };
     const shows = this.#shows(places, visible);
     if (told !== null && same(shows, told)) return { tell: null, again: null };
     const wait = this.#toldAt + (appears(shows, told ?? {}) ? URGENT_MS : CALM_MS) - now;

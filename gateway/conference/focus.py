@@ -107,7 +107,7 @@ class Conference:
         assert participant.id not in {SEAT, *self._members}
         self._permissions.join(participant.id, native=native, key=key, former=former)
         says_by = now + VIEW_TIMEOUT if native else None
-        self._members[participant.id] = Member(participant, native, shows={}, says_by=says_by)
+        self._members[participant.id] = Member(participant, native, says_by=says_by)
         self._forests.conditions.join(participant.id, device)
         self._apply_permissions()
         self._roster_changed()
@@ -216,9 +216,13 @@ class Conference:
                 self._replan(now)
             raise Refused(Reason.OVERLOADED, "one of the others negotiates without end with you")
 
-    def view(self, viewer: ParticipantId, shows: Shown, now: float) -> None:
-        """These are all the pictures that `viewer` shows from now on."""
-        self._show(viewer, shows, now)
+    def view(self, viewer: ParticipantId, shows: Shown | None, now: float) -> None:
+        """These are all the pictures that `viewer` shows from now on; None: as `Member.shows`."""
+        before = self._members[viewer]
+        after = self._members[viewer] = replace(before, shows=shows, says_by=None)
+        for kind in PICTURES:
+            if any(before.wants(kind, s) != after.wants(kind, s) for s in self._members):
+                self._events += self._forests.replan(self._attendance, now, only=kind)
 
     def report(self, who: ParticipantId, report: Report, now: float) -> bool:
         """How a native participant does, by its own word.
@@ -258,22 +262,15 @@ class Conference:
     def handle_timeout(self, now: float) -> None:
         if self._forests.conditions.handle_timeout(now):
             self._conditions_changed(now)
-        for who, member in [*self._members.items()]:
+        for who, member in self._members.items():
             if member.says_by is not None and member.says_by <= now:
-                self._show(who, None, now)
+                self.view(who, None, now)
         self._events += self._forests.handle_timeout(self._attendance, now)
         self._see_off(now)
 
     def events(self) -> list[ConferenceEvent]:
         events, self._events = self._events, []
         return events
-
-    def _show(self, viewer: ParticipantId, shows: Shown | None, now: float) -> None:
-        before = self._members[viewer]
-        after = self._members[viewer] = replace(before, shows=shows, says_by=None)
-        for kind in PICTURES:
-            if any(before.wants(kind, s) != after.wants(kind, s) for s in self._members):
-                self._events += self._forests.replan(self._attendance, now, only=kind)
 
     def _see_off(self, now: float) -> None:
         for who, member in self._members.items():

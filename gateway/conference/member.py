@@ -1,7 +1,7 @@
 """Who is in a conference, as its focus knows them, and which streams each of them wants."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gateway.ports import MediaKind, Participant, ParticipantId, StreamKind
 
@@ -29,7 +29,7 @@ class Member:
     native: bool
     """Sends and receives its own media; the others' media ends at the seat."""
     relays: bool = True
-    shows: Shown | None = None
+    shows: Shown | None = field(default_factory=dict)
     """None: it never says, and is taken to show all of them, cameras large."""
     says_by: float | None = None
     """When it has said what it shows at the latest, of one who has not yet."""

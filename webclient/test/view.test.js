@@ -78,11 +78,3 @@ test("a tile near the limit keeps its layer", () => {
   const seen = [300, 330, 340, 325, 300, 280].map((width, i) => layer(width, 1000 * i));
   assert.deepEqual(seen, ["low", "as before", "high", "as before", "as before", "low"]);
 });
-
-test("who has just come says nothing until it is known what is in view", () => {
-  const view = new View();
-  const unknown = { ...camera("b"), inView: null, width: 0 };
-  assert.deepEqual(view.look([camera("a"), unknown], true, 0), { tell: null, again: null });
-  assert.deepEqual(view.look([camera("a"), camera("b")], true, 16).tell, { a: ["high"], b: ["high"] });
-  assert.deepEqual(view.look([camera("a"), unknown], false, 900).tell, {});
-});
